@@ -1,0 +1,301 @@
+"""What is asked of a fusion: nine severities, a balance, wishes and objects to bring out."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from lexifuse.errors import UsageError
+
+ASKED_FOR = 0.2
+"""A severity of at least this much counts as asked for."""
+
+SLIGHT, PLAIN, SEVERE = 0.3, 0.6, 0.9
+"""Severities of "slightly …", a plain mention and "severely …"."""
+
+HIGHLIGHTS = (
+    "person",
+    "cyclist",
+    "car",
+    "truck",
+    "bus",
+    "motorcycle",
+    "animal",
+    "traffic sign",
+    "traffic light",
+    "building",
+    "vegetation",
+    "fire",
+    "hot spot",
+)
+"""Objects that can be asked for by name."""
+
+HIGHLIGHT_GROUPS: Mapping[str, frozenset[str]] = {
+    "person": frozenset({"person", "cyclist"}),
+    "vehicle": frozenset({"car", "truck", "bus", "motorcycle"}),
+    "hot": frozenset({"animal", "fire", "hot spot"}),
+    "scene": frozenset({"traffic sign", "traffic light", "building", "vegetation"}),
+}
+"""Objects grouped by what a model can tell apart; a conditioning field is named ``highlight.<group>``."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisibleSeverities:
+    """How much each visible-light degradation is asked to be repaired, each 0..1."""
+
+    low_light: float = 0.0
+    over_exposure: float = 0.0
+    noise: float = 0.0
+    haze: float = 0.0
+    rain: float = 0.0
+    blur: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class InfraredSeverities:
+    """How much each infrared degradation is asked to be repaired, each 0..1."""
+
+    low_contrast: float = 0.0
+    noise: float = 0.0
+    stripes: float = 0.0
+
+
+DEGRADATIONS: tuple[str, ...] = tuple(
+    f"{source}.{item.name}"
+    for source, group in (("visible", VisibleSeverities), ("infrared", InfraredSeverities))
+    for item in fields(group)
+)
+"""The nine degradations as ``<source>.<name>``, in the order used everywhere."""
+
+SETTABLE: tuple[str, ...] = (*DEGRADATIONS, "balance", "keep_colour", "keep_texture", "highlight")
+"""Every field that ``--set KEY=VALUE`` takes."""
+
+_DESCRIPTIONS = {
+    "visible.low_light": "brighten the dark visible image",
+    "visible.over_exposure": "recover the over-exposed visible image",
+    "visible.noise": "remove noise from the visible image",
+    "visible.haze": "remove haze from the visible image",
+    "visible.rain": "remove rain from the visible image",
+    "visible.blur": "sharpen the blurred visible image",
+    "infrared.low_contrast": "raise the contrast of the flat infrared image",
+    "infrared.noise": "remove noise from the infrared image",
+    "infrared.stripes": "remove stripes from the infrared image",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """A validated request for one fusion. The default asks for a plain, faithful fusion.
+
+    Attributes:
+        visible: severities of the six visible-light degradations, each 0..1.
+        infrared: severities of the three infrared degradations, each 0..1.
+        balance: -1 (visible only) .. 0 (both) .. +1 (infrared only).
+        keep_colour: keep the colours of the visible image exactly.
+        keep_texture: keep fine texture even where smoothing would look cleaner.
+        highlight: objects to bring out, from :data:`HIGHLIGHTS`.
+
+    Raises:
+        UsageError: a number is outside its range, or an object is unknown.
+
+    >>> print(Instruction.from_dict({"visible": {"low_light": 0.8}}))
+    brighten the dark visible image (strongly, 0.80)
+    """
+
+    visible: VisibleSeverities = field(default_factory=VisibleSeverities)
+    infrared: InfraredSeverities = field(default_factory=InfraredSeverities)
+    balance: float = 0.0
+    keep_colour: bool = False
+    keep_texture: bool = False
+    highlight: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for source in ("visible", "infrared"):
+            group = getattr(self, source)
+            checked = {
+                item.name: _number(f"{source}.{item.name}", getattr(group, item.name), 0.0, 1.0)
+                for item in fields(group)
+            }
+            object.__setattr__(self, source, type(group)(**checked))
+        object.__setattr__(self, "balance", _number("balance", self.balance, -1.0, 1.0))
+        for name in ("keep_colour", "keep_texture"):
+            object.__setattr__(self, name, _flag(name, getattr(self, name)))
+        object.__setattr__(self, "highlight", _objects(self.highlight))
+
+    @property
+    def is_plain(self) -> bool:
+        """True when nothing is asked for: a plain, faithful fusion."""
+        return self == Instruction()
+
+    def severity(self, degradation: str) -> float:
+        """Severity 0..1 of one of :data:`DEGRADATIONS` (``"visible.haze"``)."""
+        if degradation not in DEGRADATIONS:
+            raise UsageError(_unknown("degradation", degradation, DEGRADATIONS))
+        source, _, name = degradation.partition(".")
+        return getattr(getattr(self, source), name)
+
+    def value(self, conditioning_field: str) -> float:
+        """One number of the conditioning vector.
+
+        Args:
+            conditioning_field: a degradation, ``balance``, ``keep_colour``, ``keep_texture`` or ``highlight.<group>``.
+
+        Returns:
+            The severity 0..1, the balance -1..1, or 0.0/1.0 for a wish.
+        """
+        if conditioning_field in DEGRADATIONS:
+            return self.severity(conditioning_field)
+        prefix, _, group = conditioning_field.partition(".")
+        if prefix == "highlight" and group in HIGHLIGHT_GROUPS:
+            return float(any(name in HIGHLIGHT_GROUPS[group] for name in self.highlight))
+        if conditioning_field in ("balance", "keep_colour", "keep_texture"):
+            return float(getattr(self, conditioning_field))
+        raise UsageError(f"unknown conditioning field '{conditioning_field}': this model needs a newer lexifuse")
+
+    def with_values(self, values: Mapping[str, Any]) -> Instruction:
+        """A copy with some fields replaced, as ``--set KEY=VALUE`` does.
+
+        Args:
+            values: names from :data:`SETTABLE` (or a bare degradation name such as ``haze`` where it is not
+                ambiguous) to numbers, booleans, or their spelling as text; ``highlight`` takes names or a comma list.
+        """
+        result = self
+        for key, value in values.items():
+            name = _settable(key)
+            source, _, item = name.partition(".")
+            if item:
+                group = replace(getattr(result, source), **{item: value})
+                result = replace(result, **{source: group})
+            else:
+                result = replace(result, **{name: value})
+        return result
+
+    def asked_for(self) -> tuple[str, ...]:
+        """The degradations whose severity is at least :data:`ASKED_FOR`."""
+        return tuple(name for name in DEGRADATIONS if self.severity(name) >= ASKED_FOR)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form (see "Names that stay" in the documentation): plain dicts, lists, numbers and booleans."""
+        return {
+            "visible": {item.name: getattr(self.visible, item.name) for item in fields(self.visible)},
+            "infrared": {item.name: getattr(self.infrared, item.name) for item in fields(self.infrared)},
+            "balance": self.balance,
+            "keep_colour": self.keep_colour,
+            "keep_texture": self.keep_texture,
+            "highlight": list(self.highlight),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Instruction:
+        """Read the JSON form. Missing fields keep their defaults.
+
+        Raises:
+            UsageError: ``data`` is not a mapping, has a field that does not exist, or a value out of range.
+        """
+        flat: dict[str, Any] = {}
+        for key, value in _mapping("an instruction", data).items():
+            if key in ("visible", "infrared"):
+                flat.update({f"{key}.{name}": item for name, item in _mapping(key, value).items()})
+            else:
+                flat[key] = value
+        return cls().with_values(flat)
+
+    def to_json(self) -> str:
+        """The JSON form as one line of text."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str) -> Instruction:
+        """Read :meth:`to_json` back. Raises :class:`UsageError` where the text is not such JSON."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UsageError(
+                f"the instruction is not JSON ({error}): expected what `lexifuse explain --json` prints"
+            ) from None
+        return cls.from_dict(data)
+
+    def __str__(self) -> str:
+        parts = [
+            f"{_DESCRIPTIONS[name]} ({_strength(severity)}, {severity:.2f})"
+            for name in DEGRADATIONS
+            if (severity := self.severity(name)) > 0
+        ]
+        if self.balance:
+            parts.append(
+                f"lean towards the {'infrared' if self.balance > 0 else 'visible'} image ({self.balance:+.2f})"
+            )
+        if self.keep_colour:
+            parts.append("keep the colours")
+        if self.keep_texture:
+            parts.append("keep fine texture")
+        if self.highlight:
+            parts.append("bring out: " + ", ".join(self.highlight))
+        return "; ".join(parts) or "a plain, faithful fusion"
+
+
+def _strength(severity: float) -> str:
+    if severity < ASKED_FOR:
+        return "barely"
+    return "slightly" if severity < 0.45 else "moderately" if severity < 0.75 else "strongly"
+
+
+def _unknown(kind: str, name: object, known: Iterable[str]) -> str:
+    known = tuple(known)
+    close = difflib.get_close_matches(str(name), known, n=1)
+    return f"unknown {kind} '{name}'" + (
+        f": did you mean '{close[0]}'?" if close else f": choose from {', '.join(known)}"
+    )
+
+
+def _settable(key: str) -> str:
+    if key in SETTABLE:
+        return key
+    american = key.replace("color", "colour")
+    endings = [name for name in SETTABLE if name.endswith(f".{key}")]
+    if american in SETTABLE or len(endings) == 1:
+        return american if american in SETTABLE else endings[0]
+    if endings:
+        raise UsageError(f"'{key}' could be {' or '.join(endings)}: write the one you mean")
+    raise UsageError(_unknown("field", key, SETTABLE))
+
+
+def _mapping(name: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{name} must be a JSON object, not {type(value).__name__}")
+    return value
+
+
+def _number(name: str, value: object, low: float, high: float) -> float:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise UsageError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}") from None
+    if not (math.isfinite(number) and low <= number <= high):
+        raise UsageError(f"{name} must be from {low:g} to {high:g}, not {value}")
+    return number + 0.0
+
+
+def _flag(name: str, value: object) -> bool:
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    flag = words.get(str(value).strip().lower())
+    if flag is None:
+        raise UsageError(f"{name} must be true or false, not {value!r}")
+    return flag
+
+
+def _objects(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, (list, tuple, set, frozenset)):
+        raise UsageError(f"highlight must be a list of object names, not {value!r}")
+    for name in value:
+        if name not in HIGHLIGHTS:
+            raise UsageError(_unknown("object", name, HIGHLIGHTS))
+    return tuple(name for name in HIGHLIGHTS if name in value)
