@@ -1,0 +1,137 @@
+"""The pair: one infrared and one visible picture of the same scene, checked and brought to one grid."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexifuse.errors import InputError
+from lexifuse.images import (
+    MAX_PIXELS,
+    SUFFIXES,
+    Picture,
+    Source,
+    read_image,
+    read_picture,
+    write_image,
+)
+from lexifuse.pixels import from_float, is_coloured, luma, to_float
+
+__all__ = [
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "ImagePair",
+    "Source",
+    "from_float",
+    "luma",
+    "read_image",
+    "read_pair",
+    "to_float",
+    "write_image",
+]
+
+_ASPECT_TOLERANCE = 0.02
+"""Relative difference of aspect ratios from which resizing is said to distort."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePair:
+    """Two registered pictures of the same size, each in the depth it was given in.
+
+    Attributes:
+        infrared: (H, W); uint8, uint16 or float32 in 0..1.
+        visible: (H, W, 3) RGB or (H, W); uint8, uint16 or float32 in 0..1.
+        alpha: (H, W) opacity of the visible picture in its dtype, or None; kept out of the fusion and put back.
+        name: stem of the visible file (else of the infrared one, else ``pair``), for messages and output names.
+        notes: what the user should know, each a phrase such as "the infrared picture is in colour: …".
+    """
+
+    infrared: NDArray[Any]
+    visible: NDArray[Any]
+    alpha: NDArray[Any] | None = None
+    name: str = "pair"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return self.visible.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return self.visible.shape[1]
+
+    @property
+    def has_colour(self) -> bool:
+        """True if the visible picture has three channels; the output has as many."""
+        return self.visible.ndim == 3
+
+
+def read_pair(infrared: Source, visible: Source, *, resize: bool = False) -> ImagePair:
+    """Read a registered pair.
+
+    An infrared picture with three channels goes on as its luma, with a note if it is in colour. The infrared's alpha
+    is dropped. The two may differ in depth.
+
+    Args:
+        infrared: a path, a Pillow image, or an array (H, W) or (H, W, C); uint8, uint16, or floats in 0..1.
+        visible: the same.
+        resize: bring an infrared picture of another size to the visible grid (cubic up, area average down).
+
+    Raises:
+        InputError: one or both cannot be read (all reasons in one message), or their sizes differ.
+
+    >>> read_pair(np.zeros((4, 6), np.uint8), np.zeros((4, 6, 3), np.uint8)).width
+    6
+    """
+    pictures: list[Picture] = []
+    problems: list[str] = []
+    for what, source in (("infrared", infrared), ("visible", visible)):
+        try:
+            pictures.append(read_picture(source, what))
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        raise InputError("; ".join(problems))
+    first, second = pictures
+    notes = [*first.notes, *second.notes]
+    if is_coloured(first.pixels):
+        swapped = "" if is_coloured(second.pixels) else " (it looks as if the two pictures are swapped)"
+        notes.append(f"the infrared picture is in colour: going on with its luma{swapped}")
+    grey = luma(first.pixels)
+    if grey.shape != second.pixels.shape[:2]:
+        grey, note = _to_visible_grid(grey, second.pixels, resize)
+        notes.append(note)
+    name = _name(visible) or _name(infrared) or "pair"
+    return ImagePair(grey, second.pixels, second.alpha, name, tuple(notes))
+
+
+def _to_visible_grid(infrared: NDArray[Any], visible: NDArray[Any], resize: bool) -> tuple[NDArray[Any], str]:
+    (height, width), (new_height, new_width) = infrared.shape, visible.shape[:2]
+    old, new = f"{width}x{height}", f"{new_width}x{new_height}"
+    if not resize:
+        raise InputError(
+            f"the two pictures differ in size (infrared {old}, visible {new}): "
+            "register them first, or stretch the infrared to the visible grid with --resize (resize=True)"
+        )
+    import cv2
+
+    method = cv2.INTER_AREA if new_height * new_width < height * width else cv2.INTER_CUBIC
+    resized = cv2.resize(infrared, (new_width, new_height), interpolation=method)
+    if resized.dtype == np.float32:  # integers saturate by themselves
+        np.clip(resized, 0, 1, out=resized)
+    distortion = abs(width * new_height / (height * new_width) - 1)
+    changed = ", which changes its aspect ratio" if distortion > _ASPECT_TOLERANCE else ""
+    return resized, f"the infrared picture was resized from {old} to {new}{changed}"
+
+
+def _name(source: Source) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return Path(source).stem
+    return Path(str(getattr(source, "filename", ""))).stem

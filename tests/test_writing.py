@@ -1,0 +1,85 @@
+"""Writing: files appear whole or not at all, and what cannot be written is told in one line."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lexifuse.errors import InputError, OutputError
+from lexifuse.files import atomic_file
+from lexifuse.pair import read_image, write_image
+
+
+def picture(shape: tuple[int, ...], seed: int = 0) -> NDArray[Any]:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_missing_folders_are_made_and_existing_files_replaced(tmp_path):
+    path = tmp_path / "new" / "folders" / "a.PNG"
+    for seed in (1, 2):
+        write_image(path, picture((5, 5), seed=seed))
+        assert np.array_equal(read_image(path), picture((5, 5), seed=seed))
+    assert [item.name for item in path.parent.iterdir()] == ["a.PNG"]
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a", "a.png.exr"])
+def test_unknown_suffixes_are_refused_before_anything_is_made(tmp_path, name):
+    with pytest.raises(OutputError, match=r"\.png, \.jpg"):
+        write_image(tmp_path / "folder" / name, picture((5, 5)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_folders_that_cannot_be_made_and_folders_as_target_are_refused(tmp_path):
+    (tmp_path / "file").write_text("keep me")
+    with pytest.raises(OutputError, match="cannot write"):
+        write_image(tmp_path / "file" / "a.png", picture((5, 5)))
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(OutputError, match="folder"):
+        write_image(tmp_path / "a.png", picture((5, 5)))
+    assert (tmp_path / "file").read_text() == "keep me" and len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_read_only_folders_are_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="Permission denied"):
+        write_image(tmp_path / "a.png", picture((5, 5)))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".bmp", ".webp"])
+def test_a_failing_disk_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, suffix):
+    path = tmp_path / f"a{suffix}"
+    write_image(path, picture((5, 5, 3)))
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OutputError, match="No space left"):
+        write_image(path, picture((5, 5, 3), seed=1))
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "report.json"
+    path.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), atomic_file(path) as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_pictures_too_large_for_a_format_are_refused(tmp_path):
+    with pytest.raises(OutputError, match="WEBP"):
+        write_image(tmp_path / "a.webp", np.zeros((1, 20000), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+def test_alpha_of_another_size_is_refused(tmp_path):
+    with pytest.raises(InputError, match="alpha"):
+        write_image(tmp_path / "a.png", picture((5, 5, 3)), alpha=picture((5, 4)))
