@@ -1,0 +1,1 @@
+"""Measuring fusions: data set in, table out."""
