@@ -1,0 +1,139 @@
+"""The main path: a pair and an instruction in, one picture out."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexifuse.errors import ModelError, UsageError
+from lexifuse.instruction import HIGHLIGHT_GROUPS, Instruction
+from lexifuse.language import Reading, read_prompt
+from lexifuse.models import DEFAULT_MODEL, Model, find_model
+from lexifuse.pair import ImagePair, Source, read_pair, write_image
+from lexifuse.runtime import Network
+
+Request = Instruction | str | None
+"""What a caller may ask with: an instruction, words, or nothing (a plain fusion)."""
+
+
+@dataclass(frozen=True, eq=False)
+class FusionResult:
+    """A fused picture and how it came about.
+
+    Attributes:
+        image: (H, W, 3) RGB or (H, W), in the size, bit depth and colour of the visible picture.
+        instruction: what was carried out.
+        seconds: spent on the fusion itself, reading and writing left out.
+        alpha: (H, W) opacity of the visible picture, or None; :meth:`save` puts it back.
+        reading: how the words were understood, where there were words.
+        notes: what the user should know, each one phrase.
+    """
+
+    image: NDArray[Any]
+    instruction: Instruction
+    seconds: float
+    alpha: NDArray[Any] | None = None
+    reading: Reading | None = None
+    notes: tuple[str, ...] = ()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture, with its alpha, in the format the suffix names (see :func:`lexifuse.write_image`)."""
+        write_image(path, self.image, alpha=self.alpha)
+
+
+class Fuser:
+    """A loaded model, ready to fuse: made once, used many times.
+
+    Args:
+        model: from :func:`lexifuse.models.find_model`.
+        threads: CPU threads; all cores where 0.
+        provider: ``cpu``, ``cuda``, ``tensorrt``, ``coreml`` or ``openvino``.
+
+    Raises:
+        ModelError: the model is damaged, needs something that is not here, or the provider is not installed.
+    """
+
+    def __init__(self, model: Model, *, threads: int = 0, provider: str = "cpu") -> None:
+        if model.card.conditioning != "instruction":
+            raise ModelError(
+                f"model '{model.name}' is conditioned by {model.card.conditioning}, which this version cannot make: "
+                "use a model whose card says 'conditioning: instruction'"
+            )
+        self.model = model
+        self._network = Network(model, threads=threads, provider=provider)
+
+    def fuse(
+        self, infrared: Source, visible: Source, instruction: Request = None, *, resize: bool = False
+    ) -> FusionResult:
+        """Fuse two pictures of one scene.
+
+        Args:
+            infrared: a path, a Pillow image or an array (H, W); uint8, uint16 or float32 in 0..1.
+            visible: a path, a Pillow image or an array (H, W, 3) or (H, W), likewise, of the same size.
+            instruction: words, an :class:`Instruction`, or None for a plain, faithful fusion.
+            resize: bring an infrared picture of another size to the visible grid.
+
+        Raises:
+            InputError: a picture cannot be used, or the sizes differ.
+            UsageError: the instruction is of another type.
+        """
+        return self.fuse_pair(read_pair(infrared, visible, resize=resize), instruction)
+
+    def fuse_pair(self, pair: ImagePair, instruction: Request = None) -> FusionResult:
+        """Fuse a pair that was read before; see :meth:`fuse`."""
+        reading = read_prompt(instruction) if isinstance(instruction, str) else None
+        asked = reading.instruction if reading is not None else instruction
+        asked = Instruction() if asked is None else asked
+        if not isinstance(asked, Instruction):
+            raise UsageError(f"an instruction is words, an Instruction or nothing, not {type(asked).__name__}")
+        started = time.perf_counter()
+        image = self._network.run(pair.infrared, pair.visible, self.conditioning(asked))
+        seconds = time.perf_counter() - started
+        notes = (*pair.notes, *self._cannot(asked))
+        return FusionResult(image, asked, seconds, pair.alpha, reading, notes)
+
+    def conditioning(self, instruction: Instruction) -> NDArray[np.float32]:
+        """The vector that the network receives, (C,): the card's fields of the instruction."""
+        return np.array([instruction.value(field) for field in self.model.card.conditioning_fields], np.float32)
+
+    def _cannot(self, instruction: Instruction) -> list[str]:
+        """What was asked for and the model's conditioning has no field for."""
+        fields = set(self.model.card.conditioning_fields)
+        missing = [name for name in instruction.asked_for() if name not in fields]
+        missing += [
+            f"bring out {name}"
+            for group, names in HIGHLIGHT_GROUPS.items()
+            for name in instruction.highlight
+            if name in names and f"highlight.{group}" not in fields
+        ]
+        return [f"model '{self.model.name}' cannot do this and left it out: {name}" for name in missing]
+
+
+def load(name_or_path: str | Path = DEFAULT_MODEL, *, threads: int = 0, provider: str = "cpu") -> Fuser:
+    """Load a model, ready to fuse.
+
+    Args:
+        name_or_path: a name that ``lexifuse models`` lists, or the folder of an exported model.
+        threads: CPU threads; all cores where 0.
+        provider: ``cpu``, ``cuda``, ``tensorrt``, ``coreml`` or ``openvino``, as far as ONNX Runtime has it.
+    """
+    return Fuser(find_model(name_or_path), threads=threads, provider=provider)
+
+
+def fuse(
+    infrared: Source, visible: Source, instruction: Request = None, *, resize: bool = False, model: str = DEFAULT_MODEL
+) -> FusionResult:
+    """Fuse two pictures in one call; the model stays loaded for the next one. See :meth:`Fuser.fuse`."""
+    return _loaded(model).fuse(infrared, visible, instruction, resize=resize)
+
+
+@lru_cache(maxsize=2)
+def _loaded(model: str) -> Fuser:
+    return load(model)

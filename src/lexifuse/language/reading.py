@@ -1,0 +1,48 @@
+"""What a prompt was understood as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lexifuse.instruction import Instruction
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A prompt and what it was understood as.
+
+    Attributes:
+        prompt: the words as they were given.
+        instruction: what they ask for.
+        understood: pairs of the user's own words and the field they set, in order.
+        not_understood: words that carry a meaning but not one that is known here.
+        phrases: the user's own words for each object to bring out, by object.
+        corrections: pairs of a misspelt word and what it was read as.
+        unsure: fields whose yes or no is less than 80 % sure, whether they are set or not.
+        confidence: how sure the least sure field is, 0.5..1.
+    """
+
+    prompt: str
+    instruction: Instruction
+    understood: tuple[tuple[str, str], ...] = ()
+    not_understood: tuple[str, ...] = ()
+    phrases: Mapping[str, str] = field(default_factory=dict)
+    corrections: tuple[tuple[str, str], ...] = ()
+    unsure: tuple[str, ...] = ()
+    confidence: float = 1.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The instruction's JSON form plus the account of how the words were read."""
+        return {
+            **self.instruction.to_dict(),
+            "prompt": self.prompt,
+            "in_words": str(self.instruction),
+            "understood": [{"words": words, "field": name} for words, name in self.understood],
+            "not_understood": list(self.not_understood),
+            "phrases": dict(self.phrases),
+            "corrections": [{"word": word, "read_as": read_as} for word, read_as in self.corrections],
+            "unsure": list(self.unsure),
+            "confidence": round(self.confidence, 3),
+        }

@@ -1,0 +1,142 @@
+"""The main path through its public surface: any size, any depth, tiles, words, notes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import lexifuse
+from lexifuse import Fuser, Instruction
+from lexifuse.datasets.synthetic import Scene, render_scene
+from lexifuse.errors import InputError, ModelError, UsageError
+from lexifuse.runtime import split
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    height=st.integers(1, 70),
+    width=st.integers(1, 70),
+    dtype=st.sampled_from([np.uint8, np.uint16, np.float32]),
+    infrared_dtype=st.sampled_from([np.uint8, np.uint16, np.float32]),
+    colour=st.booleans(),
+    low_light=st.floats(0, 1),
+)
+def test_output_has_the_size_depth_and_colour_of_the_visible_image(
+    fuser: Fuser, height: int, width: int, dtype: type, infrared_dtype: type, colour: bool, low_light: float
+) -> None:
+    rng = np.random.default_rng(height * 100 + width)
+    infrared = _random(rng, (height, width), infrared_dtype)
+    visible = _random(rng, (height, width, 3) if colour else (height, width), dtype)
+    copies = infrared.copy(), visible.copy()
+    result = fuser.fuse(infrared, visible, Instruction.from_dict({"visible": {"low_light": low_light}}))
+    assert result.image.shape == visible.shape
+    assert result.image.dtype == visible.dtype
+    assert np.isfinite(result.image).all()
+    np.testing.assert_array_equal(infrared, copies[0])
+    np.testing.assert_array_equal(visible, copies[1])
+
+
+def _random(rng: np.random.Generator, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    if dtype == np.float32:
+        return rng.random(shape, dtype=np.float32)
+    return rng.integers(0, np.iinfo(dtype).max + 1, shape, dtype=dtype)
+
+
+def test_depths_agree(fuser: Fuser, day: Scene) -> None:
+    eight = fuser.fuse(day.infrared, day.visible).image.astype(float) / 255
+    sixteen = fuser.fuse(day.infrared.astype(np.uint16) * 257, day.visible.astype(np.uint16) * 257).image / 65535
+    floats = fuser.fuse(day.infrared / np.float32(255), day.visible / np.float32(255)).image
+    assert np.abs(eight - sixteen).max() <= 0.6 / 255
+    assert np.abs(sixteen - floats).max() <= 1 / 65535
+
+
+def test_a_plain_fusion_shows_both_sources(fuser: Fuser, night: Scene) -> None:
+    fused = fuser.fuse(night.infrared, night.visible).image.astype(float) @ [0.299, 0.587, 0.114]
+    visible = night.visible.astype(float) @ [0.299, 0.587, 0.114]
+    assert np.corrcoef(fused.ravel(), visible.ravel())[0, 1] > 0.5
+    assert np.corrcoef(fused.ravel(), night.infrared.ravel())[0, 1] > 0.3
+
+
+def test_words_change_the_picture_as_they_say(fuser: Fuser, night: Scene) -> None:
+    plain = fuser.fuse(night.infrared, night.visible)
+    brighter = fuser.fuse(night.infrared, night.visible, "the visible image is very dark")
+    assert brighter.instruction.visible.low_light == 0.9
+    assert brighter.reading is not None
+    assert brighter.image.mean() > 1.15 * plain.image.mean()
+    same = fuser.fuse(night.infrared, night.visible, brighter.instruction)
+    np.testing.assert_array_equal(same.image, brighter.image)
+
+
+@pytest.mark.parametrize("tile", [512, 640])
+def test_tiles_leave_no_trace(fuser: Fuser, tile: int) -> None:
+    scene = render_scene(8, height=900, width=1100, time="night")
+    pair = lexifuse.read_pair(scene.infrared, scene.visible)
+    conditioning = fuser.conditioning(Instruction.from_dict({"visible": {"low_light": 0.8, "noise": 0.5}}))
+    network = fuser._network
+    whole = network.run(pair.infrared, pair.visible, conditioning).astype(int)
+    tiled = network.run(pair.infrared, pair.visible, conditioning, tile=tile).astype(int)
+    assert np.abs(whole - tiled).max() <= 1
+
+
+@given(
+    length=st.integers(1, 300).map(lambda n: 16 * n),
+    tile=st.integers(20, 80).map(lambda n: 16 * n),
+    overlap=st.integers(0, 120),
+)
+def test_tiles_cover_an_axis_with_weights_that_add_up_to_one(length: int, tile: int, overlap: int) -> None:
+    total = np.zeros(length, np.float32)
+    for piece in split(length, tile, overlap, 16):
+        assert piece.start % 16 == 0
+        assert piece.stop - piece.start <= max(tile, 0)
+        total[piece.start : piece.stop] += piece.weights
+    np.testing.assert_allclose(total, 1.0, atol=1e-6)
+
+
+def test_paths_pillow_images_and_arrays_give_the_same(fuser: Fuser, pair_files: tuple[Path, Path], day: Scene) -> None:
+    from_paths = fuser.fuse(*pair_files).image
+    from_pillow = fuser.fuse(Image.fromarray(day.infrared), Image.fromarray(day.visible)).image
+    np.testing.assert_array_equal(from_paths, from_pillow)
+    np.testing.assert_array_equal(from_paths, fuser.fuse(day.infrared, day.visible).image)
+
+
+def test_alpha_is_put_back(fuser: Fuser, tmp_path: Path, day: Scene) -> None:
+    alpha = np.linspace(0, 255, day.infrared.size).reshape(day.infrared.shape).astype(np.uint8)
+    result = fuser.fuse(day.infrared, Image.fromarray(np.dstack([day.visible, alpha])))
+    np.testing.assert_array_equal(result.image, fuser.fuse(day.infrared, day.visible).image)
+    result.save(tmp_path / "fused.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "fused.png"))[..., 3], alpha)
+
+
+def test_one_line_use(pair_files: tuple[Path, Path], tmp_path: Path) -> None:
+    lexifuse.fuse(*pair_files, "the visible image is hazy").save(tmp_path / "fused.png")
+    assert lexifuse.read_image(tmp_path / "fused.png").shape == lexifuse.read_image(pair_files[1]).shape
+
+
+def test_what_a_model_cannot_do_is_said(fuser: Fuser, day: Scene) -> None:
+    result = fuser.fuse(day.infrared, day.visible, Instruction(highlight=("person", "building")))
+    assert result.notes == ("model 'compact' cannot do this and left it out: bring out building",)
+
+
+def test_sizes_that_differ_are_named(fuser: Fuser, day: Scene) -> None:
+    with pytest.raises(InputError, match=r"infrared 96x144, visible 192x144.*--resize"):
+        fuser.fuse(day.infrared[:, :96], day.visible)
+    resized = fuser.fuse(day.infrared[:, :96], day.visible, resize=True)
+    assert resized.image.shape == day.visible.shape
+    assert "resized from 96x144 to 192x144" in resized.notes[0]
+
+
+def test_wrong_requests_are_refused(fuser: Fuser, day: Scene) -> None:
+    with pytest.raises(UsageError, match="not int"):
+        fuser.fuse(day.infrared, day.visible, 3)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match=r"provider 'abacus' is not in this installation.*choose from cpu"):
+        lexifuse.load("compact", provider="abacus")
+
+
+def test_threads_do_not_change_the_picture(fuser: Fuser, day: Scene) -> None:
+    one = lexifuse.load("compact", threads=1).fuse(day.infrared, day.visible).image.astype(int)
+    assert np.abs(one - fuser.fuse(day.infrared, day.visible).image).max() <= 1
