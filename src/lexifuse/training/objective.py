@@ -1,0 +1,149 @@
+"""The objective of fusion training: a target made from the target pair and the wishes, and weighted losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+from lexifuse.instruction import DEGRADATIONS
+from lexifuse.training import losses
+from lexifuse.training.networks.compact import CONDITIONING_FIELDS, rgb_to_ycbcr
+from lexifuse.training.recipe import LossWeights
+
+_SURROUNDINGS_SIGMA = 12.0
+_HIGHLIGHT_PUSH, _HIGHLIGHT_STRETCH = 0.12, 0.4
+_TEXTURE_SHARE = 0.4
+_FIRST_WISH = len(DEGRADATIONS)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a fusion should be: luma (B, 1, H, W), its Sobel derivatives, chroma (B, 2, H, W)."""
+
+    luma: Tensor
+    gradient_x: Tensor
+    gradient_y: Tensor
+    chroma: Tensor
+
+
+def without_repairs(conditioning: Tensor) -> Tensor:
+    """The same wishes with all nine severities at zero, (B, C)."""
+    return torch.cat((torch.zeros_like(conditioning[:, :_FIRST_WISH]), conditioning[:, _FIRST_WISH:]), 1)
+
+
+def fusion_target(infrared: Tensor, visible: Tensor, highlight: Tensor, conditioning: Tensor) -> Target:
+    """The target of a fusion of a target pair under the wishes of an instruction.
+
+    Args:
+        infrared: (B, 1, H, W) in 0..1.
+        visible: (B, 3, H, W) RGB in 0..1.
+        highlight: (B, 1, H, W), 1 where something is to be brought out.
+        conditioning: (B, C), the fields of ``CONDITIONING_FIELDS``.
+    """
+    luma, chroma = rgb_to_ycbcr(visible)
+
+    def field(name: str) -> Tensor:
+        return conditioning[:, CONDITIONING_FIELDS.index(name)].view(-1, 1, 1, 1)
+
+    brighter = torch.maximum(infrared, luma)
+    gradient_x, gradient_y = losses.stronger_gradient(infrared, luma)
+    target = brighter + _TEXTURE_SHARE * _where(field("keep_texture") > 0, _hidden_detail, infrared, luma)
+    balance = field("balance")
+    preferred = torch.where(balance > 0, infrared, luma)
+    target = torch.lerp(target, preferred, balance.abs())
+    preferred_x, preferred_y = losses.sobel(preferred)
+    gradient_x = torch.lerp(gradient_x, preferred_x, balance.abs())
+    gradient_y = torch.lerp(gradient_y, preferred_y, balance.abs())
+    lift = _where(highlight.amax((1, 2, 3), keepdim=True) > 0, _highlight_lift, target, highlight)
+    lift_x, lift_y = losses.sobel(lift)
+    return Target((target + lift).clamp(0, 1), gradient_x + lift_x, gradient_y + lift_y, chroma)
+
+
+def _where(chosen: Tensor, change: Callable[[Tensor, Tensor], Tensor], first: Tensor, second: Tensor) -> Tensor:
+    """``change`` of the chosen samples, zero for the others: wishes are rare and their targets costly."""
+    result = torch.zeros_like(first)
+    indices = chosen.flatten().nonzero()[:, 0]
+    if len(indices):
+        result[indices] = change(first[indices], second[indices])
+    return result
+
+
+def _hidden_detail(infrared: Tensor, luma: Tensor) -> Tensor:
+    """Fine texture of the visible image where the infrared is brighter and would cover it."""
+    return (luma - _smooth(luma, 2.0)) * (infrared > luma)
+
+
+def _highlight_lift(luma: Tensor, mask: Tensor) -> Tensor:
+    """What to add to the luma inside the mask, to pull it away from the luma around it."""
+    around = _smooth(luma * (1 - mask), _SURROUNDINGS_SIGMA) / (_smooth(1 - mask, _SURROUNDINGS_SIGMA) + 1e-3)
+    inside = _smooth(luma * mask, _SURROUNDINGS_SIGMA) / (_smooth(mask, _SURROUNDINGS_SIGMA) + 1e-3)
+    difference = inside - around
+    direction = torch.where(difference > -0.03, 1.0, -1.0)
+    return mask * (direction * _HIGHLIGHT_PUSH + _HIGHLIGHT_STRETCH * difference)
+
+
+def _smooth(plane: Tensor, sigma: float) -> Tensor:
+    radius = min(int(3 * sigma), plane.shape[-1] - 1, plane.shape[-2] - 1)
+    mean = losses.gaussian_mean(2 * radius + 1, sigma, plane)
+    return mean(functional.pad(plane, (radius,) * 4, mode="reflect"))
+
+
+def objective(
+    output: Tensor,
+    batch: dict[str, Tensor],
+    weights: LossWeights,
+    reference: Tensor | None,
+) -> dict[str, Tensor]:
+    """The weighted loss terms of a batch, each a scalar; their sum is what is minimised.
+
+    Args:
+        output: (B, 3, H, W) RGB, the network's answer.
+        batch: what ``Samples`` gives, batched.
+        weights: of the terms.
+        reference: (B, 3, H, W), the averaged network's plain fusion of the target pair; None before consistency starts.
+    """
+    infrared, visible = batch["infrared_target"], batch["visible_target"]
+    conditioning, plain = batch["conditioning"], batch["plain"]
+    target = fusion_target(infrared, visible, batch["highlight"], conditioning)
+    luma, chroma = rgb_to_ycbcr(output)
+    source_luma = rgb_to_ycbcr(visible)[0]
+    repaired = (conditioning[:, :_FIRST_WISH].amax(1) > 0).float()
+    # Once there is a plain fusion to compare with, it is the better target of a repair: it is one picture, while the
+    # terms below pull towards two.
+    direct = 1.0 - 0.7 * repaired if reference is not None else torch.ones_like(plain)
+    keep_colour = 1.0 + 2.0 * conditioning[:, CONDITIONING_FIELDS.index("keep_colour")]
+    neutral = 1.0 - (conditioning[:, _FIRST_WISH:].abs().amax(1) > 0).float()
+    both_ssim = losses.ssim(luma, infrared) + losses.ssim(luma, source_luma)
+    terms = {
+        "intensity": weights.intensity * direct * losses.absolute(luma, target.luma),
+        "gradient": weights.gradient * direct * losses.gradient(luma, target.gradient_x, target.gradient_y),
+        "ssim": weights.ssim * direct * neutral * (2.0 - both_ssim),
+        "chroma": weights.chroma * direct * keep_colour * losses.absolute(chroma, target.chroma),
+    }
+    terms.update(_metric_terms(luma[plain > 0], infrared[plain > 0], source_luma[plain > 0], weights, len(plain)))
+    if weights.consistency and reference is not None:
+        reference_luma, _ = rgb_to_ycbcr(reference)
+        close = 3.0 * losses.absolute(output, reference) + losses.gradient(luma, *losses.sobel(reference_luma))
+        terms["consistency"] = weights.consistency * repaired * close
+    return {name: term.mean() for name, term in terms.items()}
+
+
+def _metric_terms(
+    luma: Tensor, infrared: Tensor, visible: Tensor, weights: LossWeights, batch: int
+) -> dict[str, Tensor]:
+    """Differentiable VIF, Qabf and SCD of the plain samples of a batch (a few of ``batch``; these terms are costly)."""
+    if not len(luma):
+        return {}
+    terms: dict[str, Tensor] = {}
+    if weights.vif:
+        sources, twice = torch.cat((infrared, visible)), torch.cat((luma, luma))
+        terms["vif"] = weights.vif * (0.75 - losses.visual_information_fidelity(sources, twice).clamp_max(1.5)) * 2
+    if weights.qabf:
+        terms["qabf"] = weights.qabf * (1.0 - losses.qabf(infrared, visible, luma))
+    if weights.scd:
+        terms["scd"] = weights.scd * (2.0 - losses.sum_of_correlated_differences(infrared, visible, luma))
+    return {name: term * (len(luma) / batch) for name, term in terms.items()}

@@ -1,0 +1,151 @@
+"""Training samples: what the network sees, what it is told, and the pair whose plain fusion it should then give.
+
+One rule covers every kind of sample. The input is the clean pair with *all* the damage of the sample; the target pair
+carries only the damage that the instruction does *not* ask to repair. So damage with the right words is repaired,
+damage without words is fused faithfully, and words about damage that is not there change nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from lexifuse.degradations import FAR_DEPTH, degrade_pair
+from lexifuse.instruction import ASKED_FOR, DEGRADATIONS
+from lexifuse.training import night
+from lexifuse.training.crops import MASK_GROUPS, CropStore
+from lexifuse.training.networks.compact import CONDITIONING_FIELDS
+from lexifuse.training.recipe import Recipe, SampleMix
+
+_VISIBLE = [name for name in DEGRADATIONS if name.startswith("visible.")]
+_DARK_ALARM = 4.0
+_EXCLUSIVE = ({"visible.low_light", "visible.over_exposure"},)
+
+
+class Samples(Dataset[dict[str, torch.Tensor]]):
+    """Samples by number; number n is always the same sample, so training can stop and go on exactly.
+
+    Each sample is a dict of float32 tensors: ``infrared`` (1, S, S) and ``visible`` (3, S, S) as the network sees them,
+    ``infrared_target`` and ``visible_target``, ``highlight`` (1, S, S) soft mask of what to bring out,
+    ``conditioning`` (C,), and ``plain`` (): 1 where nothing is asked and nothing has to be repaired.
+    """
+
+    def __init__(self, store: CropStore, recipe: Recipe) -> None:
+        self.store = store
+        self.recipe = recipe
+
+    def __len__(self) -> int:
+        return self.recipe.steps * self.recipe.batch
+
+    def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
+        rng = np.random.default_rng([self.recipe.seed, 1, number])
+        index = int(rng.integers(self.recipe.validation, len(self.store)))
+        crop = random_view(self.store, index, self.recipe.crop, rng)
+        mix = self.recipe.mix
+        fields: dict[str, float] = dict.fromkeys(CONDITIONING_FIELDS, 0.0)
+        damage = _draw_damage(mix, rng)
+        asked = _draw_words(damage, crop["night"], mix, fields, rng)
+        visible_target = crop["visible"]
+        if crop["night"] and not any(name in damage for name in _VISIBLE) and rng.random() < mix.night:
+            severity = rng.uniform(*mix.severity)
+            fields["visible.low_light"] = severity
+            visible_target = night.at_severity(crop["enhanced"], crop["illumination"], severity)
+        if rng.random() < mix.wish:
+            _draw_wish(fields, rng)
+        seed = int(rng.integers(2**31))
+        kept = {name: severity for name, severity in damage.items() if name not in asked}
+        depth = crop["depth"]
+        seen = degrade_pair(crop["infrared"], crop["visible"], damage, seed=seed, depth=depth)
+        target = degrade_pair(crop["infrared"], visible_target, kept, seed=seed, depth=depth)
+        plain = not any(fields.values())
+        return {
+            "infrared": _plane(seen[0]),
+            "visible": _planes(seen[1]),
+            "infrared_target": _plane(target[0]),
+            "visible_target": _planes(target[1]),
+            "highlight": _plane(_highlight_mask(crop["mask"], fields)),
+            "conditioning": torch.tensor([fields[name] for name in CONDITIONING_FIELDS], dtype=torch.float32),
+            "plain": torch.tensor(float(plain)),
+        }
+
+
+def random_view(store: CropStore, index: int, side: int, rng: np.random.Generator) -> dict[str, Any]:
+    """A random window of a stored crop, perhaps mirrored: pictures as float32 0..1, masks and maps as stored."""
+    span = store.infrared.shape[1] - side
+    top, left = (int(rng.integers(span + 1)) for _ in range(2))
+    step = -1 if rng.random() < 0.5 else 1
+
+    def cut(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.ascontiguousarray(array[index, top : top + side, left : left + side][:, ::step])
+
+    depth = cut(store.depth)
+    return {
+        "infrared": cut(store.infrared).astype(np.float32) / 255.0,
+        "visible": cut(store.visible).astype(np.float32) / 255.0,
+        "enhanced": cut(store.enhanced),
+        "illumination": cut(store.illumination),
+        "mask": cut(store.mask),
+        "depth": (depth.astype(np.float32) - 1) / 254 * FAR_DEPTH if depth.all() else None,
+        "night": bool(store.night[index]),
+    }
+
+
+def _draw_damage(mix: SampleMix, rng: np.random.Generator) -> dict[str, float]:
+    if rng.random() >= mix.damaged:
+        return {}
+    count = 1 + int(rng.choice(len(mix.counts), p=np.array(mix.counts) / sum(mix.counts)))
+    weights = np.array([mix.emphasis.get(name, 1.0) for name in DEGRADATIONS])
+    names = list(rng.choice(DEGRADATIONS, size=count, replace=False, p=weights / weights.sum()))
+    for pair in _EXCLUSIVE:
+        if pair <= set(names):
+            names.remove(max(pair))
+    return {str(name): float(rng.uniform(*mix.severity)) for name in names}
+
+
+def _draw_words(
+    damage: dict[str, float], is_night: bool, mix: SampleMix, fields: dict[str, float], rng: np.random.Generator
+) -> set[str]:
+    """Fill in the severities the instruction asks for; the names of the damage that it asks to repair."""
+    asked = set(damage) if rng.random() >= mix.unasked else set()
+    if len(damage) > 1 and rng.random() < 0.2:
+        asked.discard(next(iter(damage)))
+    for name in asked:
+        fields[name] = float(np.clip(damage[name] + rng.normal(0.0, mix.jitter), ASKED_FOR, 1.0))
+    if rng.random() < mix.false_alarm:
+        # "It is dark" is never a false alarm at night.
+        possible = [name for name in DEGRADATIONS if not (is_night and name == "visible.low_light")]
+        absent = [name for name in possible if name not in damage]
+        # Brightening a picture that is not dark is the costliest mistake, so it is drawn most.
+        weights = np.array([_DARK_ALARM if name == "visible.low_light" else 1.0 for name in absent])
+        fields[str(rng.choice(absent, p=weights / weights.sum()))] = float(rng.uniform(ASKED_FOR, 1.0))
+    return asked
+
+
+def _draw_wish(fields: dict[str, float], rng: np.random.Generator) -> None:
+    kind = rng.integers(4)
+    if kind == 0:
+        fields["balance"] = float(rng.choice([-1.0, 1.0]) if rng.random() < 0.2 else rng.uniform(-1.0, 1.0))
+    elif kind == 1:
+        fields["keep_colour"] = 1.0
+    elif kind == 2:
+        fields["keep_texture"] = 1.0
+    else:
+        for group in rng.choice(MASK_GROUPS, size=rng.integers(1, 3), replace=False):
+            fields[f"highlight.{group}"] = 1.0
+
+
+def _highlight_mask(mask: NDArray[np.uint8], fields: dict[str, float]) -> NDArray[np.float32]:
+    wanted = sum(1 << bit for bit, group in enumerate(MASK_GROUPS) if fields[f"highlight.{group}"])
+    return ((mask & wanted) > 0).astype(np.float32)
+
+
+def _plane(image: NDArray[np.float32]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))[None]
+
+
+def _planes(image: NDArray[np.float32]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32))

@@ -1,0 +1,222 @@
+"""The trainer: a recipe, a crop store and a folder in; checkpoints, curves and pictures out. Resumes exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.loggers.tensorboard import TensorBoardLogger
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Sampler
+
+from lexifuse.training.checkpoint import load_average, load_checkpoint, save_checkpoint
+from lexifuse.training.crops import CropStore, open_crops
+from lexifuse.training.networks.compact import CompactFusion
+from lexifuse.training.objective import objective, without_repairs
+from lexifuse.training.recipe import Recipe
+from lexifuse.training.samples import Samples
+from lexifuse.training.validation import panel, validate
+
+CHECKPOINT = "checkpoint.safetensors"
+_LOG_EVERY, _SAVE_EVERY, _VALIDATE_EVERY = 50, 500, 1000
+
+
+class StepSampler(Sampler[list[int]]):
+    """The sample numbers of each step from ``start`` on, for one of ``world`` processes."""
+
+    def __init__(self, recipe: Recipe, start: int, stop: int, rank: int, world: int) -> None:
+        self.recipe, self.start, self.stop, self.rank, self.world = recipe, start, stop, rank, world
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __iter__(self) -> Iterator[list[int]]:
+        share = self.recipe.batch // self.world
+        for step in range(self.start, self.stop):
+            first = step * self.recipe.batch + self.rank * share
+            yield list(range(first, first + share))
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Linear warm-up, then a cosine down to a hundredth of the peak."""
+    if step < recipe.warm_up:
+        return recipe.learning_rate * (step + 1) / recipe.warm_up
+    progress = (step - recipe.warm_up) / max(recipe.steps - recipe.warm_up, 1)
+    return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))))
+
+
+def average_decay(recipe: Recipe, step: int) -> float:
+    """The decay of the averaged weights: short memory at first, so that the random start is soon forgotten."""
+    return min(recipe.average_decay, (1 + step) / (10 + step))
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """Where a run left its checkpoint, the steps made, and the last validation values by name."""
+
+    checkpoint: Path
+    steps: int
+    validation: dict[str, float]
+
+
+def train(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    *,
+    accelerator: str = "auto",
+    devices: int = 1,
+    workers: int = 1,
+    stop_after: int | None = None,
+    cache: Path | None = None,
+    initial: Path | None = None,
+) -> TrainingResult:
+    """Train a fusion network, or go on where an interrupted run in ``out`` stopped.
+
+    Args:
+        recipe: what to train, on what, how.
+        data: folder of the data sets that the recipe names.
+        out: folder for the checkpoint and the TensorBoard curves and pictures.
+        accelerator: as in Lightning Fabric: ``auto``, ``cpu``, ``cuda``, ``mps``.
+        devices: number of processes or devices; the batch is divided among them.
+        workers: loader processes per device.
+        stop_after: stop after this many steps in all (the schedule stays that of the recipe).
+        cache: folder of the crop store; ``out/crops`` where not given.
+        initial: a checkpoint whose averaged weights a new run starts from (fine-tuning).
+    """
+    logger = TensorBoardLogger(out, name="curves", version="")
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=devices,
+        strategy="auto",
+        precision=recipe.precision,
+        loggers=logger,
+    )
+
+    def run(fabric: Fabric) -> TrainingResult:
+        return _run(fabric, recipe, data, out, workers, stop_after, cache, initial)
+
+    # One device needs no launcher; with several, every process but the first runs the same command again.
+    return fabric.launch(run) if devices > 1 else run(fabric)
+
+
+def _run(
+    fabric: Fabric,
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    workers: int,
+    stop_after: int | None,
+    cache: Path | None,
+    initial: Path | None,
+) -> TrainingResult:
+    with fabric.rank_zero_first():
+        store = open_crops(recipe, data, cache or out / "crops")
+    torch.manual_seed(recipe.seed)
+    network = CompactFusion(recipe.widths)
+    if initial is not None:
+        load_average(initial, network)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    average = AveragedModel(network)
+    start = 0
+    if (out / CHECKPOINT).is_file():
+        start = load_checkpoint(out / CHECKPOINT, network, average, optimiser, recipe)
+    model, optimiser = fabric.setup(network, optimiser)
+    average = average.to(fabric.device)
+    stop = min(stop_after or recipe.steps, recipe.steps)
+    loader = _loader(fabric, recipe, store, start, stop, workers)
+    out.mkdir(parents=True, exist_ok=True)
+    values: dict[str, float] = {}
+    with _progress(fabric) as progress:
+        task = progress.add_task(recipe.network, total=stop, completed=start, loss="")
+        for step, batch in enumerate(loader, start=start):
+            total = _step(fabric, model, average, optimiser, batch, recipe, step)
+            progress.update(task, completed=step + 1, loss=f"loss {total:.3f}" if step % _LOG_EVERY == 0 else None)
+            done = step + 1
+            if done % _SAVE_EVERY == 0 or done == stop:
+                if fabric.is_global_zero:
+                    save_checkpoint(out / CHECKPOINT, network, average, optimiser, done, recipe)
+                fabric.barrier()
+            if fabric.is_global_zero and (done % _VALIDATE_EVERY == 0 or done == stop):
+                values = validate(average.module, store, recipe)
+                fabric.log_dict({f"validation/{name}": value for name, value in values.items()}, done)
+                _log_panel(fabric, average.module, store, recipe, done)
+    return TrainingResult(out / CHECKPOINT, stop, values)
+
+
+def _step(
+    fabric: Fabric,
+    model: nn.Module,
+    average: AveragedModel,
+    optimiser: torch.optim.Optimizer,
+    batch: dict[str, Tensor],
+    recipe: Recipe,
+    step: int,
+) -> float:
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate(recipe, step)
+    batch = {name: value.contiguous(memory_format=_format(value)) for name, value in batch.items()}
+    reference = None
+    if recipe.losses.consistency and step >= recipe.losses.consistency_start * recipe.steps:
+        with torch.no_grad():
+            wishes = without_repairs(batch["conditioning"])
+            reference = average(batch["infrared_target"], batch["visible_target"], wishes).clamp(0, 1)
+    terms = objective(
+        model(batch["infrared"], batch["visible"], batch["conditioning"]), batch, recipe.losses, reference
+    )
+    loss = torch.stack(list(terms.values())).sum()
+    fabric.backward(loss)
+    fabric.clip_gradients(model, optimiser, max_norm=1.0, error_if_nonfinite=False)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    average.multi_avg_fn = get_ema_multi_avg_fn(average_decay(recipe, step))
+    average.update_parameters(model)
+    if step % _LOG_EVERY == 0:
+        fabric.log_dict({f"loss/{name}": float(term.detach()) for name, term in terms.items()}, step)
+        fabric.log("learning rate", learning_rate(recipe, step), step)
+        return float(loss.detach())
+    return math.nan
+
+
+def _format(value: Tensor) -> torch.memory_format:
+    return torch.channels_last if value.ndim == 4 and value.shape[1] > 1 else torch.contiguous_format
+
+
+def _loader(
+    fabric: Fabric, recipe: Recipe, store: CropStore, start: int, stop: int, workers: int
+) -> DataLoader[dict[str, Tensor]]:
+    sampler = StepSampler(recipe, start, stop, fabric.global_rank, fabric.world_size)
+    loader = DataLoader(
+        Samples(store, recipe),
+        batch_sampler=sampler,
+        num_workers=workers,
+        worker_init_fn=_single_threaded,
+        persistent_workers=False,
+    )
+    return fabric.setup_dataloaders(loader, use_distributed_sampler=False)  # type: ignore[return-value]
+
+
+def _single_threaded(_worker: int) -> None:
+    """Loader processes leave the cores to the training process."""
+    import cv2
+
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+
+
+def _log_panel(fabric: Fabric, network: nn.Module, store: CropStore, recipe: Recipe, step: int) -> None:
+    logger = fabric.logger
+    assert isinstance(logger, TensorBoardLogger)
+    logger.experiment.add_image("validation", panel(network, store, recipe), step)
+
+
+def _progress(fabric: Fabric) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, TextColumn("{task.fields[loss]}"), disable=not fabric.is_global_zero)

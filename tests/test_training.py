@@ -1,0 +1,241 @@
+"""Training, through its public surface, on scenes that the project renders: it learns, resumes exactly and exports."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+import lexifuse
+from lexifuse.errors import InputError, ModelError, UsageError
+from lexifuse.training import losses
+from lexifuse.training.checkpoint import load_average
+from lexifuse.training.crops import open_crops
+from lexifuse.training.export import export_model
+from lexifuse.training.networks.compact import CONDITIONING_FIELDS, CompactFusion, rgb_to_ycbcr, ycbcr_to_rgb
+from lexifuse.training.objective import fusion_target
+from lexifuse.training.recipe import DataSource, LossWeights, Recipe, load_recipe
+from lexifuse.training.samples import Samples
+from lexifuse.training.trainer import StepSampler, train
+
+RECIPE = Recipe(
+    sources=(DataSource(name="synthetic", crops=16),),
+    crop_store=72,
+    crop=48,
+    batch=4,
+    steps=24,
+    warm_up=4,
+    validation=4,
+    widths=(12, 16, 16, 16),
+    losses=LossWeights(vif=0.6, qabf=1.5, scd=0.3, consistency=5.0, consistency_start=0.5),
+)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A crop store shared by the tests of this file."""
+    folder = tmp_path_factory.mktemp("crops")
+    open_crops(RECIPE, folder, folder)
+    return folder
+
+
+def _train(out: Path, cache: Path, **options: int) -> Path:
+    result = train(RECIPE, cache, out, accelerator="cpu", workers=0, cache=cache, **options)  # type: ignore[arg-type]
+    return result.checkpoint
+
+
+def _weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    network = CompactFusion(RECIPE.widths)
+    load_average(checkpoint, network)
+    return dict(network.state_dict())
+
+
+@pytest.fixture(scope="module")
+def trained(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _train(tmp_path_factory.mktemp("run"), cache)
+
+
+def test_training_lowers_the_loss(trained: Path, cache: Path) -> None:
+    from lexifuse.training.objective import objective
+
+    samples = Samples(open_crops(RECIPE, cache, cache), RECIPE)
+    batch = {name: torch.stack([samples[n][name] for n in range(16)]) for name in samples[0]}
+
+    def loss(network: torch.nn.Module) -> float:
+        with torch.no_grad():
+            output = network(batch["infrared"], batch["visible"], batch["conditioning"])
+            return float(sum(objective(output, batch, RECIPE.losses, None).values()))
+
+    torch.manual_seed(RECIPE.seed)
+    before = CompactFusion(RECIPE.widths)
+    after = CompactFusion(RECIPE.widths)
+    load_average(trained, after)
+    assert loss(after) < 0.9 * loss(before)
+
+
+def test_an_interrupted_run_resumes_to_the_same_weights(trained: Path, cache: Path, tmp_path: Path) -> None:
+    _train(tmp_path, cache, stop_after=10)
+    resumed = _weights(_train(tmp_path, cache))
+    for name, value in _weights(trained).items():
+        torch.testing.assert_close(resumed[name], value, rtol=0, atol=0)
+
+
+def test_a_checkpoint_of_another_recipe_or_a_damaged_one_is_refused(trained: Path, cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.safetensors").write_bytes(trained.read_bytes())
+    other = RECIPE.model_copy(update={"learning_rate": 0.1})
+    with pytest.raises(ModelError, match="made by another recipe"):
+        train(other, cache, tmp_path, accelerator="cpu", workers=0, cache=cache)
+    (tmp_path / "checkpoint.safetensors").write_bytes(trained.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="not a readable checkpoint"):
+        train(RECIPE, cache, tmp_path, accelerator="cpu", workers=0, cache=cache)
+
+
+def test_two_processes_train_through_the_command_line(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(
+        "sources: [{name: synthetic, crops: 16}]\ncrop_store: 72\ncrop: 48\nbatch: 4\nsteps: 3\nwarm_up: 1\n"
+        "validation: 4\nwidths: [12, 16, 16, 16]\n"
+    )
+    command = ["train", "compact", "--recipe", "tiny.yaml", "--data", ".", "-o", "run", "--accelerator", "cpu"]
+    result = subprocess.run(
+        [sys.executable, "-m", "lexifuse", *command, "--devices", "2", "--workers", "0"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert (tmp_path / "run" / "checkpoint.safetensors").is_file()
+    assert "(3 steps)" in result.stdout
+
+
+def test_processes_share_the_samples_of_a_step_between_them() -> None:
+    whole = list(StepSampler(RECIPE, 3, 6, 0, 1))
+    halves = [list(StepSampler(RECIPE, 3, 6, rank, 2)) for rank in (0, 1)]
+    assert [first + second for first, second in zip(*halves, strict=True)] == whole
+
+
+def test_export_agrees_with_torch_on_any_size(trained: Path, tmp_path: Path) -> None:
+    model = export_model(trained, tmp_path / "model", name="tiny")
+    fuser = lexifuse.load(tmp_path / "model")
+    network = CompactFusion(RECIPE.widths)
+    load_average(trained, network)
+    rng = np.random.default_rng(1)
+    for height, width in ((16, 16), (64, 48), (160, 32)):
+        infrared = rng.random((height, width), dtype=np.float32)
+        visible = rng.random((height, width, 3), dtype=np.float32)
+        asked = lexifuse.Instruction.from_dict({"visible": {"haze": 0.7}, "balance": 0.4})
+        with torch.no_grad():
+            wanted = (
+                network(
+                    torch.from_numpy(infrared)[None, None],
+                    torch.from_numpy(visible).permute(2, 0, 1)[None],
+                    torch.from_numpy(fuser.conditioning(asked))[None],
+                )
+                .clamp(0, 1)[0]
+                .permute(1, 2, 0)
+            )
+        np.testing.assert_allclose(fuser.fuse(infrared, visible, asked).image, wanted.numpy(), atol=1e-3)
+    assert model.card.name == "tiny"
+    assert model.card.training["steps"] == RECIPE.steps
+    with pytest.raises(InputError, match="there is no checkpoint"):
+        export_model(tmp_path / "nothing.safetensors", tmp_path)
+
+
+def test_the_compact_network_keeps_its_budget() -> None:
+    from lexifuse.training.export import count_gmac
+
+    network = CompactFusion(load_recipe("compact").widths)
+    assert sum(weight.numel() for weight in network.parameters()) <= 1_000_000
+    assert count_gmac(network) <= 5.0
+
+
+def test_samples_are_the_same_every_time_and_of_three_kinds(cache: Path) -> None:
+    samples = Samples(open_crops(RECIPE, cache, cache), RECIPE)
+    kinds = set()
+    for number in range(90):
+        sample = samples[number]
+        damaged = bool((sample["visible"] != sample["visible_target"]).any())
+        damaged |= bool((sample["infrared"] != sample["infrared_target"]).any())
+        kinds.add((damaged, bool(sample["conditioning"][:9].any())))
+        if number < 5:
+            for name, value in samples[number].items():
+                torch.testing.assert_close(value, sample[name], rtol=0, atol=0)
+    # Repaired with the right words; left alone without words; left alone although words ask for what is not there.
+    assert kinds >= {(True, True), (False, False), (False, True)}
+
+
+def test_wishes_steer_the_target() -> None:
+    generator = torch.Generator().manual_seed(0)
+    infrared, visible = (torch.rand(1, n, 64, 64, generator=generator) * 0.6 for n in (1, 3))
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 20:40, 20:40] = 1
+    luma, chroma = rgb_to_ycbcr(visible)
+
+    def target(mask: torch.Tensor, **wishes: float) -> torch.Tensor:
+        conditioning = torch.zeros(1, len(CONDITIONING_FIELDS))
+        for name, value in wishes.items():
+            conditioning[0, CONDITIONING_FIELDS.index(name)] = value
+        made = fusion_target(infrared, visible, mask, conditioning)
+        torch.testing.assert_close(made.chroma, chroma)
+        return made.luma
+
+    nothing = torch.zeros_like(mask)
+    torch.testing.assert_close(target(nothing), torch.maximum(infrared, luma))
+    torch.testing.assert_close(target(nothing, balance=1.0), infrared)
+    torch.testing.assert_close(target(nothing, balance=-1.0), luma)
+    lifted = target(mask, **{"highlight.person": 1.0})
+    assert (lifted - target(nothing))[mask > 0].mean() > 0.08
+    torch.testing.assert_close(lifted[mask == 0], target(nothing)[mask == 0])
+    assert (target(nothing, keep_texture=1.0) != target(nothing)).any()
+
+
+def test_losses_agree_with_the_metrics() -> None:
+    from lexifuse.metrics import fusion_metrics
+
+    rng = np.random.default_rng(0)
+    import cv2
+
+    planes = [cv2.GaussianBlur(rng.integers(0, 256, (160, 160), np.uint8), (0, 0), 2.0) for _ in range(2)]
+    planes = [cv2.normalize(plane, plane.copy(), 0, 255, cv2.NORM_MINMAX) for plane in planes]
+    fused = np.maximum(*planes)
+    wanted = fusion_metrics(planes[0], planes[1], fused)
+    first, second, output = (torch.from_numpy(np.asarray(p, np.float32) / 255)[None, None] for p in (*planes, fused))
+    fidelity = losses.visual_information_fidelity
+    assert float(fidelity(first, output) + fidelity(second, output)) == pytest.approx(wanted["VIF"], rel=0.03)
+    assert float(losses.ssim(output, first) + losses.ssim(output, second)) == pytest.approx(wanted["SSIM"], rel=0.01)
+    scd = float(losses.sum_of_correlated_differences(first, second, output))
+    assert scd == pytest.approx(wanted["SCD"], rel=0.01)
+    assert float(losses.qabf(first, second, output)) == pytest.approx(wanted["Qabf"], rel=0.15)
+
+
+def test_colour_conversion_comes_back() -> None:
+    image = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(ycbcr_to_rgb(*rgb_to_ycbcr(image)), image, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("steps: 5", "sources: Field required"),
+        ("steps: x\nsources: []", "steps: Input should be a valid integer"),
+        ("steps: 5\nsources: []\nspeed: 3", "speed: Extra inputs are not permitted"),
+        ("steps: [", "is not YAML"),
+    ],
+)
+def test_wrong_recipes_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"recipe .*wrong\.yaml") as error:
+        load_recipe(path)
+    assert message in str(error.value)
+    with pytest.raises(UsageError, match="there is no recipe 'nothing': choose from compact"):
+        load_recipe("nothing")
