@@ -1,0 +1,84 @@
+"""The command line: one file per verb, registered here; every error becomes one line and an exit code.
+
+Files of this floor import nothing heavy at their top: ``lexifuse --help`` has to answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from lexifuse.cli.bench import bench
+from lexifuse.cli.demo import demo
+from lexifuse.cli.eval import evaluate
+from lexifuse.cli.export import export
+from lexifuse.cli.fuse import fuse
+from lexifuse.cli.models import models
+from lexifuse.cli.train import train_app
+from lexifuse.errors import LexifuseError, UsageError
+
+DONE, FAILED, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="lexifuse",
+    help="Text-guided fusion of infrared and visible images.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # Plain help: drawing it with rich would take longer than everything else that `--help` does.
+    rich_markup_mode=None,
+)
+app.command()(fuse)
+app.command()(demo)
+app.command()(models)
+app.command("eval")(evaluate)
+app.command()(bench)
+app.add_typer(train_app, name="train")
+app.command()(export)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from lexifuse import __version__
+
+        typer.echo(f"lexifuse {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _lexifuse(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Text-guided fusion of infrared and visible images: two pictures and a sentence in, one picture out."""
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code: 0 all done, 1 something failed, 2 the call is wrong."""
+    debug = os.environ.get("LEXIFUSE_DEBUG") == "1"
+    try:
+        app()
+    except UsageError as error:
+        _fail(error, WRONG_CALL, debug)
+    except LexifuseError as error:
+        _fail(error, FAILED, debug)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # The last resort: a user gets one line, a developer the traceback.
+        if debug:
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        typer.echo(f"lexifuse: unexpected error: {reason} (set LEXIFUSE_DEBUG=1 to see where)", err=True)
+        sys.exit(FAILED)
+
+
+def _fail(error: LexifuseError, code: int, debug: bool) -> None:
+    if debug:
+        raise error
+    typer.echo(f"lexifuse: {error}", err=True)
+    sys.exit(code)

@@ -1,0 +1,206 @@
+"""``lexifuse eval``: fusion metrics of models, of anybody's outputs and of the trivial fusions, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lexifuse.cli.options import Json
+from lexifuse.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.text import Text
+
+    from lexifuse.datasets import Dataset
+    from lexifuse.evaluation.cache import ResultCache
+    from lexifuse.evaluation.compare import Settings
+    from lexifuse.evaluation.table import Row, Table
+
+Names = Annotated[list[str] | None, typer.Option("--model", "-m", help="A model to measure; again for another.")]
+
+
+def evaluate(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", envvar="LEXIFUSE_DATA", help="Folder of the data sets.", show_default=False),
+    ] = None,
+    dataset: Annotated[str, typer.Option("--dataset", help="Data sets in it: msrs,roadscene,tno")] = "",
+    split: Annotated[str, typer.Option("--split", help="test, train or another split.")] = "test",
+    pairs: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--pairs", metavar="IR_DIR VIS_DIR", help="Two folders instead, paired by stem.", show_default=False
+        ),
+    ] = None,
+    model: Names = None,
+    fused: Annotated[
+        list[str] | None,
+        typer.Option("--fused", metavar="DIR[=LABEL]", help="Fused images of any method, named like their source."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for tables and the HTML report.", show_default=False)
+    ] = None,
+    metrics: Annotated[str, typer.Option("--metrics", help="More columns: CC,FMI,Nabf,PSNR,SSIM_literature")] = "",
+    niqe: Annotated[
+        Path | None,
+        typer.Option("--niqe", metavar="FILE.npz", help="Add NIQE with these parameters.", show_default=False),
+    ] = None,
+    interval: Annotated[bool, typer.Option("--interval", help="Add bootstrap 95 % intervals.")] = False,
+    restoration: Annotated[bool, typer.Option("--restoration", help="Measure what the words repair instead.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="At most this many pairs of a data set; 0: all.")] = 0,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure fused images beside the trivial fusions, or what words repair.
+
+    Example: `lexifuse eval --data DATA --dataset msrs --model compact --fused my_outputs=mine --out results`
+    """
+    from lexifuse.evaluation.cache import ResultCache, cache_folder
+
+    datasets = _datasets(data, dataset, split, pairs)
+    cache = ResultCache(None if no_cache else cache_folder())
+    if restoration:
+        if fused:
+            raise UsageError("--restoration asks models to repair: leave --fused out, and name models with --model")
+        _restoration(datasets, model or [], cache, limit, out, as_json)
+    else:
+        _metrics(datasets, model or [], fused or [], cache, _settings(metrics, niqe, interval, limit), out, as_json)
+    if cache.problem:
+        typer.echo(f"note: {cache.problem}", err=True)
+
+
+def _datasets(data: Path | None, names: str, split: str, pairs: tuple[Path, Path] | None) -> list[Dataset]:
+    from lexifuse.datasets import open_dataset, pair_folders
+
+    wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    if pairs is not None:
+        if wanted:
+            raise UsageError("--pairs and --dataset exclude each other: give one of them")
+        return [pair_folders(*pairs)]
+    if data is None or not wanted:
+        raise UsageError("say what to measure: --data ROOT --dataset msrs,tno, or --pairs IR_DIR VIS_DIR")
+    return [open_dataset(data, name, split) for name in wanted]
+
+
+def _settings(metrics: str, niqe: Path | None, interval: bool, limit: int) -> Settings:
+    from lexifuse.evaluation.compare import Settings
+    from lexifuse.metrics import NINE, NiqeParameters, metric_named
+
+    more = [metric_named(name.strip()).name for name in metrics.split(",") if name.strip()]
+    parameters = NiqeParameters.load(niqe) if niqe else None
+    return Settings(tuple(dict.fromkeys([*NINE, *more])), parameters, interval, limit)
+
+
+def _metrics(
+    datasets: Sequence[Dataset],
+    models: Sequence[str],
+    fused: Sequence[str],
+    cache: ResultCache,
+    settings: Settings,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    import lexifuse
+    from lexifuse.evaluation.compare import compare, prepare, write_results
+    from lexifuse.evaluation.methods import FusedFolder, model_method
+    from lexifuse.evaluation.run import common_items
+    from lexifuse.evaluation.table import to_json
+    from lexifuse.models import DEFAULT_MODEL
+
+    folders = [FusedFolder.parse(text, [dataset.name for dataset in datasets]) for text in fused]
+    names = list(models) or ([] if folders else [DEFAULT_MODEL])
+    jobs, notes = prepare(datasets, folders, [model_method(lexifuse.load(name)) for name in names], settings.limit)
+    total = sum(len(common_items(dataset, methods)[0]) for dataset, methods in jobs)
+    with _progress("measuring", total) as advance:
+        comparisons = compare(jobs, settings, cache, advance)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+    if as_json:
+        typer.echo(to_json([comparison.table for comparison in comparisons]), nl=False)
+    else:
+        for comparison in comparisons:
+            _print_table(comparison.table)
+    if out is not None:
+        _tell(write_results(out, comparisons))
+
+
+def _restoration(
+    datasets: Sequence[Dataset],
+    models: Sequence[str],
+    cache: ResultCache,
+    limit: int,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    import lexifuse
+    from lexifuse.evaluation.restoration import PAIRS, plan, restore, to_json, to_text
+    from lexifuse.evaluation.restoration_report import make_examples, write_restoration
+    from lexifuse.models import DEFAULT_MODEL
+
+    items = plan(datasets, limit or PAIRS)
+    results, examples = [], []
+    for name in models or [DEFAULT_MODEL]:
+        fuser = lexifuse.load(name)
+        with _progress(f"restoring with {fuser.model.name}", len(items)) as advance:
+            results.append(restore(fuser, items, cache=cache, advance=advance))
+        examples += make_examples(fuser, items) if out is not None else []
+    typer.echo(to_json(results) if as_json else "\n".join(map(to_text, results)))
+    if out is not None:
+        _tell(write_restoration(out, results, examples))
+
+
+def _tell(paths: Sequence[Path]) -> None:
+    typer.echo(f"written to {paths[0].parent}: {', '.join(path.name for path in paths)}", err=True)
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
+
+
+def _print_cell(row: Row, column: str, best: bool) -> Text:
+    from rich.text import Text
+
+    from lexifuse.evaluation.table import show
+
+    text = Text(show(row.value(column), column), style="bold green" if best else "")
+    if column in row.intervals:
+        text.append("\n" + "–".join(show(end, column) for end in row.intervals[column]), style="dim not bold")
+    return text
+
+
+def _print_table(table: Table) -> None:
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    from lexifuse.evaluation.table import RANK, heading
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)  # a file or a pipe has no width to keep to
+    columns = (*table.columns, RANK)
+    best = {column: table.best(column) for column in columns}
+    shown = RichTable(title=f"{table.dataset} ({table.rows[0].pairs} pairs)", title_justify="left", box=None)
+    shown.add_column("method", no_wrap=True)
+    for column in columns:
+        shown.add_column(heading(column), justify="right")
+    for row in table.rows:
+        name = Text(row.label, style="italic" if row.trivial else "")
+        shown.add_row(name, *(_print_cell(row, column, row.label in best[column]) for column in columns))
+    console.print(shown)
+    for note in table.notes:
+        console.print(f"  {note}", style="dim", highlight=False, markup=False)
+    console.print()

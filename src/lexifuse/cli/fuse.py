@@ -1,0 +1,200 @@
+"""``lexifuse fuse``: two pictures, or two folders of pictures, and a sentence."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lexifuse.cli.options import Json, ModelName, Provider, Settings, Threads, parse_settings
+from lexifuse.errors import InputError, LexifuseError, UsageError
+
+if TYPE_CHECKING:
+    from lexifuse.datasets import PairFiles
+    from lexifuse.fuser import Fuser, FusionResult
+    from lexifuse.instruction import Instruction
+    from lexifuse.language import Reading
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is the same for every pair of a call."""
+
+    fuser: Fuser
+    instruction: Instruction
+    reading: Reading
+    resize: bool
+
+    def run(self, infrared: Path, visible: Path, out: Path) -> FusionResult:
+        """Fuse one pair and write it to ``out``, which must not be one of the inputs."""
+        if out.exists() and any(out.samefile(path) for path in (infrared, visible) if path.exists()):
+            raise UsageError(f"the output {out} is one of the inputs: choose another with -o")
+        result = self.fuser.fuse(infrared, visible, self.instruction, resize=self.resize)
+        result.save(out)
+        return result
+
+    def report(self, result: FusionResult, infrared: Path, visible: Path, out: Path) -> dict[str, Any]:
+        """One fusion as JSON data."""
+        return {
+            "infrared": str(infrared),
+            "visible": str(visible),
+            "output": str(out),
+            "width": result.image.shape[1],
+            "height": result.image.shape[0],
+            "model": self.fuser.model.name,
+            "model_sha256": self.fuser.model.sha256,
+            "instruction": result.instruction.to_dict(),
+            "in_words": str(result.instruction),
+            "prompt": self.reading.prompt,
+            "not_understood": list(self.reading.not_understood),
+            "seconds": round(result.seconds, 4),
+            "notes": list(result.notes),
+        }
+
+
+def fuse(
+    infrared: Annotated[Path, typer.Argument(help="The infrared picture, or a folder of them.", show_default=False)],
+    visible: Annotated[
+        Path, typer.Argument(help="The visible picture, or a folder (paired by file stem).", show_default=False)
+    ],
+    prompt: Annotated[str, typer.Argument(help="What is wrong with the pictures and what should stand out.")] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", help="Output file (VISIBLE_fused.png) or, for folders, folder (fused).", show_default=False
+        ),
+    ] = None,
+    model: ModelName = "compact",
+    settings: Settings = None,
+    resize: Annotated[bool, typer.Option("--resize", help="Bring the infrared to the visible picture's size.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Folders: leave out what is there already.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write what was done as JSON.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+    threads: Threads = 0,
+    provider: Provider = "cpu",
+) -> None:
+    """Fuse an infrared and a visible picture into one, as the words ask.
+
+    Example: `lexifuse fuse ir.png visible.png "the visible image is dark; make people stand out"`
+    """
+    from lexifuse.fuser import load
+    from lexifuse.language import read_prompt
+
+    if infrared.is_dir() != visible.is_dir():
+        raise UsageError("one of the two is a folder and the other is not: give two pictures, or two folders")
+    reading = read_prompt(prompt)
+    instruction = reading.instruction.with_values(parse_settings(settings))
+    job = Job(load(model, threads=threads, provider=provider), instruction, reading, resize)
+    if reading.not_understood:
+        typer.echo(f"not understood: {', '.join(reading.not_understood)}", err=True)
+    if infrared.is_dir():
+        records, failed = _fuse_folders(job, infrared, visible, out or Path("fused"), skip_existing)
+    else:
+        records, failed = [_fuse_files(job, infrared, visible, out or Path(f"{visible.stem}_fused.png"), as_json)], 0
+    if report is not None:
+        _write_report(report, records if infrared.is_dir() else records[0])
+    if as_json:
+        typer.echo(json.dumps(records if infrared.is_dir() else records[0]))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _fuse_files(job: Job, infrared: Path, visible: Path, out: Path, quiet: bool) -> dict[str, Any]:
+    result = job.run(infrared, visible, out)
+    for note in result.notes:
+        typer.echo(f"note: {note}", err=True)
+    if not quiet:
+        height, width = result.image.shape[:2]
+        typer.echo(f"{out}  ({width}x{height}, {1000 * result.seconds:.0f} ms)  {result.instruction}")
+    return job.report(result, infrared, visible, out)
+
+
+def _fuse_folders(
+    job: Job, infrared: Path, visible: Path, out: Path, skip_existing: bool
+) -> tuple[list[dict[str, Any]], int]:
+    """Fuse every pair of two folders; a bad pair is reported and the rest goes on. The records, and how many failed."""
+    from rich.console import Console
+
+    from lexifuse.datasets import pair_folders
+
+    if out.exists() and any(out.samefile(folder) for folder in (infrared, visible)):
+        raise UsageError(f"the output folder {out} is one of the input folders: choose another with -o")
+    pairs = pair_folders(infrared, visible)
+    console = Console(stderr=True)
+    for path in pairs.unpaired:
+        console.print(f"no partner for {path}", style="yellow", highlight=False, soft_wrap=True)
+    records: list[dict[str, Any]] = []
+    failed = skipped = 0
+    with _progress(console) as progress:
+        task = progress.add_task("fusing", total=len(pairs.items))
+        try:
+            for item in pairs.items:
+                target = out / f"{item.name}.png"
+                if skip_existing and target.exists():
+                    skipped += 1
+                elif (record := _try(job, item, target, console)) is not None:
+                    records.append(record)
+                else:
+                    failed += 1
+                progress.advance(task)
+        except KeyboardInterrupt:
+            progress.stop()
+            console.print(f"interrupted: {len(records)} written to {out}; go on with --skip-existing", highlight=False)
+            raise
+    summary = f"{len(records)} fused, {failed} failed, {skipped} skipped, written to {out}"
+    console.print(summary, highlight=False, soft_wrap=True)
+    return records, failed
+
+
+def _try(job: Job, item: PairFiles, target: Path, console: Any) -> dict[str, Any] | None:
+    try:
+        result = job.run(item.infrared, item.visible, target)
+    except LexifuseError as error:
+        console.print(f"failed: {item.name}: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        return None
+    for note in result.notes:
+        console.print(f"note: {item.name}: {note}", highlight=False, soft_wrap=True, markup=False)
+    return job.report(result, item.infrared, item.visible, target)
+
+
+def _progress(console: Any) -> Any:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class PairsPerSecond(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:.1f} pairs/s" if speed else "- pairs/s")
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        PairsPerSecond(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console)
+
+
+def _write_report(path: Path, data: Any) -> None:
+    from lexifuse.files import atomic_file
+
+    if path.suffix.lower() != ".json":
+        raise InputError(f"--report writes JSON: give it a name that ends in .json, not '{path.name}'")
+    with atomic_file(path) as file:
+        file.write(json.dumps(data, indent=1).encode())

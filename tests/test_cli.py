@@ -1,0 +1,217 @@
+"""The command line as a user meets it: exit codes, one-line errors, folder jobs interrupted and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lexifuse
+from lexifuse.datasets.synthetic import Scene
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run ``lexifuse ...`` in a fresh process, in a folder of its own."""
+
+    def call(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "lexifuse", *map(str, arguments)]
+        env = {**os.environ, "COLUMNS": "200", **environment}
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+
+    return call
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
+    assert result.returncode == code, result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    for part in parts:
+        assert part in result.stderr
+
+
+def test_help_names_every_verb_and_imports_nothing_heavy(run: Run) -> None:
+    result = run("--help")
+    assert result.returncode == 0
+    for verb in ("fuse", "demo", "models", "eval", "bench", "train", "export"):
+        assert verb in result.stdout
+    code = "import sys, lexifuse.cli; print(sorted({'numpy', 'cv2', 'torch', 'onnxruntime', 'PIL'} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").stdout.strip() == f"lexifuse {lexifuse.__version__}"
+
+
+def test_fuse_two_files(run: Run, tmp_path: Path, pair_files: tuple[Path, Path]) -> None:
+    result = run("fuse", *pair_files, "the visible image is dark", "-o", "deep/down/out.png", "--report", "report.json")
+    assert result.returncode == 0, result.stderr
+    assert "brighten the dark visible image" in result.stdout
+    assert lexifuse.read_image(tmp_path / "deep/down/out.png").shape == lexifuse.read_image(pair_files[1]).shape
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["instruction"]["visible"]["low_light"] == 0.6
+    assert report["model"] == "compact"
+
+
+def test_fuse_has_a_default_name_and_json(run: Run, tmp_path: Path, pair_files: tuple[Path, Path]) -> None:
+    result = run("fuse", *pair_files, "--json", "--set", "visible.haze=0.8", "--set", "balance=-0.2")
+    data = json.loads(result.stdout)
+    assert data["output"] == "street_fused.png"
+    assert data["instruction"]["visible"]["haze"] == 0.8
+    assert data["instruction"]["balance"] == -0.2
+    assert (tmp_path / "street_fused.png").is_file()
+
+
+def test_settings_override_the_words(run: Run, pair_files: tuple[Path, Path]) -> None:
+    result = run(
+        "fuse", *pair_files, "the visible image is dark", "--json", "--set", "low_light=0", "--set", "highlight=car"
+    )
+    instruction = json.loads(result.stdout)["instruction"]
+    assert instruction["visible"]["low_light"] == 0
+    assert instruction["highlight"] == ["car"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "fog=1"], "unknown field 'fog'"),
+        (["--set", "haze"], "--set takes KEY=VALUE, not 'haze'"),
+        (["--set", "haze=2"], "visible.haze must be from 0 to 1, not 2"),
+        (["-o", "in/street.png"], "is one of the inputs: choose another with -o"),
+    ],
+)
+def test_wrong_calls_leave_with_2(run: Run, pair_files: tuple[Path, Path], arguments: list[str], message: str) -> None:
+    before = pair_files[1].read_bytes()
+    assert_one_line(run("fuse", *pair_files, *arguments), 2, message)
+    assert pair_files[1].read_bytes() == before
+
+
+def test_a_file_and_a_folder_do_not_go_together(run: Run, pair_files: tuple[Path, Path]) -> None:
+    assert_one_line(run("fuse", pair_files[0].parent, pair_files[1]), 2, "give two pictures, or two folders")
+
+
+def _png_header(width: int, height: int) -> bytes:
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"not a picture", b"truncated", _png_header(60_000, 60_000)],
+    ids=["missing", "empty", "text", "truncated", "bomb"],
+)
+def test_bad_pictures_fail_with_1_and_leave_nothing(
+    run: Run, tmp_path: Path, pair_files: tuple[Path, Path], content: bytes | None
+) -> None:
+    bad = tmp_path / "bad.png"
+    if content == b"truncated":
+        bad.write_bytes(pair_files[1].read_bytes()[:600])
+    elif content is not None:
+        bad.write_bytes(content)
+    before = sorted(tmp_path.rglob("*"))
+    assert_one_line(run("fuse", pair_files[0], bad, "-o", "out.png"), 1, "bad.png")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_unwritable_outputs_and_unknown_models_fail_with_1(
+    run: Run, tmp_path: Path, pair_files: tuple[Path, Path]
+) -> None:
+    assert_one_line(run("fuse", *pair_files, "-o", "out.xyz"), 1, "out.xyz")
+    (tmp_path / "file").write_text("a file, not a folder")
+    assert_one_line(run("fuse", *pair_files, "-o", "file/out.png"), 1, "file")
+    assert_one_line(run("fuse", *pair_files, "--model", "nothing"), 1, "there is no model 'nothing'")
+    assert_one_line(run("fuse", *pair_files, "--provider", "abacus"), 1, "provider 'abacus'")
+
+
+def test_debug_shows_the_traceback(run: Run, pair_files: tuple[Path, Path]) -> None:
+    assert "Traceback" in run("fuse", *pair_files, "--model", "nothing", LEXIFUSE_DEBUG="1").stderr
+
+
+def test_different_sizes_need_resize(run: Run, tmp_path: Path, pair_files: tuple[Path, Path], day: Scene) -> None:
+    lexifuse.write_image(tmp_path / "small.png", day.infrared[:, :80])
+    assert_one_line(run("fuse", "small.png", pair_files[1]), 1, "infrared 80x144, visible 192x144", "--resize")
+    result = run("fuse", "small.png", pair_files[1], "--resize", "-o", "out.png")
+    assert result.returncode == 0
+    assert "resized from 80x144 to 192x144" in result.stderr
+
+
+def test_a_swapped_pair_is_noticed(run: Run, tmp_path: Path, day: Scene) -> None:
+    lexifuse.write_image(tmp_path / "grey.png", day.infrared)
+    lexifuse.write_image(tmp_path / "colour.png", day.visible)
+    result = run("fuse", "colour.png", "grey.png", "-o", "out.png")
+    assert result.returncode == 0
+    assert "swapped" in result.stderr
+
+
+def test_folders_go_on_past_a_bad_pair(run: Run, tmp_path: Path, folders: tuple[Path, Path]) -> None:
+    (folders[0] / "b.png").write_bytes(b"")
+    (folders[1] / "lonely.jpg").write_bytes((folders[1] / "a.jpg").read_bytes())
+    result = run("fuse", *folders, "-o", "out")
+    assert result.returncode == 1
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png", "d.png"]
+    assert "failed: b:" in result.stderr
+    assert "no partner for" in result.stderr
+    assert "3 fused, 1 failed, 0 skipped" in result.stderr
+
+
+def test_folders_resume(run: Run, tmp_path: Path, folders: tuple[Path, Path]) -> None:
+    assert run("fuse", *folders, "-o", "out").returncode == 0
+    (tmp_path / "out" / "c.png").unlink()
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    result = run("fuse", *folders, "-o", "out", "--skip-existing")
+    assert result.returncode == 0
+    assert "1 fused, 0 failed, 3 skipped" in result.stderr
+    assert all(path.stat().st_mtime_ns == made for path, made in times.items())
+    assert (tmp_path / "out" / "c.png").is_file()
+
+
+def test_an_interrupted_folder_job_leaves_whole_files_and_goes_on(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        lexifuse.write_image(tmp_path / "ir" / f"{number:02}.png", rng.integers(0, 256, (200, 200), np.uint8))
+        lexifuse.write_image(tmp_path / "vi" / f"{number:02}.png", rng.integers(0, 256, (200, 200, 3), np.uint8))
+    command = [sys.executable, "-m", "lexifuse", "fuse", "ir", "vi", "-o", "out", "--skip-existing"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while len(list((tmp_path / "out").glob("*.png"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    written = sorted((tmp_path / "out").iterdir())
+    assert process.returncode == 130
+    assert "go on with --skip-existing" in stderr
+    assert 3 <= len(written) < 60
+    assert all(lexifuse.read_image(path).shape == (200, 200, 3) for path in written)
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0
+    assert f"{60 - len(written)} fused, 0 failed, {len(written)} skipped" in result.stderr
+
+
+def test_an_output_folder_that_is_an_input_folder_is_refused(run: Run, folders: tuple[Path, Path]) -> None:
+    assert_one_line(run("fuse", *folders, "-o", folders[1]), 2, "is one of the input folders")
+
+
+def test_models_lists_what_is_here(run: Run) -> None:
+    (card,) = [card for card in json.loads(run("models", "--json").stdout) if card["name"] == "compact"]
+    assert len(card["sha256"]) == 64
+    assert "compact" in run("models").stdout
+
+
+def test_demo_writes_a_contact_sheet(run: Run, tmp_path: Path) -> None:
+    result = run("demo", "-o", "shown")
+    assert result.returncode == 0, result.stderr
+    sheet = lexifuse.read_image(tmp_path / "shown" / "contact_sheet.png")
+    assert sheet.shape[1] > 1000
+    assert len(list((tmp_path / "shown").glob("*_fused_*.png"))) == 6
