@@ -10,6 +10,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from lexifuse.errors import InputError
 
+NIGHT_LUMA = 62 / 255
+"""Mean luma, 0..1, below which a visible picture counts as taken at night."""
+
 _SAMPLE = 1_000_000
 """Pixels looked at to tell colour from grey."""
 
@@ -104,6 +107,11 @@ def luma(image: NDArray[Any]) -> NDArray[Any]:
     import cv2
 
     return cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
+
+
+def is_night(image: NDArray[Any]) -> bool:
+    """True if a visible picture, (H, W) or (H, W, 3), was taken in the dark: a mean luma below :data:`NIGHT_LUMA`."""
+    return float(to_float(luma(image)).mean()) < NIGHT_LUMA
 
 
 def is_coloured(image: NDArray[Any]) -> bool:

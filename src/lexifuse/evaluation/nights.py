@@ -14,9 +14,6 @@ from lexifuse.instruction import Instruction
 from lexifuse.metrics import Plane, luma
 from lexifuse.pair import ImagePair
 
-NIGHT_LUMA = 62.0
-"""A pair whose visible picture has a mean luma (0..255) below this counts as a night pair."""
-
 _CLIPPED = 250
 _FLAT_SHARE = 0.3
 
@@ -34,11 +31,6 @@ class NightResult:
     lift: float
     noise: float
     clipped: float
-
-
-def is_night(pair: ImagePair) -> bool:
-    """True where the visible picture was taken in the dark."""
-    return float(luma(pair.visible).mean()) < NIGHT_LUMA
 
 
 def brighten(fuser: Any, pair: ImagePair, severity: float = 0.8) -> NightResult:

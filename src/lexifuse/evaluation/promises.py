@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from lexifuse.datasets import Dataset, PairFiles
 from lexifuse.degradations import degrade_pair
-from lexifuse.evaluation.nights import NightResult, brighten, is_night, mean_result
+from lexifuse.evaluation.nights import NightResult, brighten, mean_result
 from lexifuse.instruction import DEGRADATIONS, Instruction
 from lexifuse.metrics import fusion_metrics, luma
 from lexifuse.pair import ImagePair, read_pair
+from lexifuse.pixels import is_night
 
 SEVERITY = 0.7
 """Severity of the damage, and of the instruction that asks for its repair."""
@@ -79,7 +80,7 @@ def keep_promises(
             clean = fuser.fuse_pair(pair).image
             planes = luma(pair.infrared), luma(pair.visible), luma(clean)
             metrics.setdefault(dataset.name, []).append(fusion_metrics(*planes))
-            night = is_night(pair)
+            night = is_night(pair.visible)
             if night:
                 nights.append(brighten(fuser, pair))
             for name in DEGRADATIONS:

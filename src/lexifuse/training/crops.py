@@ -20,6 +20,7 @@ from lexifuse.degradations import FAR_DEPTH
 from lexifuse.errors import InputError
 from lexifuse.instruction import HIGHLIGHT_GROUPS
 from lexifuse.pair import read_image, to_float
+from lexifuse.pixels import is_night
 from lexifuse.training import night
 from lexifuse.training.recipe import DataSource, Recipe
 
@@ -103,12 +104,12 @@ def _build(recipe: Recipe, data: Path, folder: Path) -> None:
             track(crops, description=source.name, total=source.crops), range(source.crops), strict=False
         ):
             place = next(places)
-            is_night = night.is_night(crop.visible) if source.night is None else source.night
-            enhanced, illumination = night.enhance(crop.visible) if is_night else (crop.visible, crop.infrared)
+            dark = is_night(crop.visible) if source.night is None else source.night
+            enhanced, illumination = night.enhance(crop.visible) if dark else (crop.visible, crop.infrared)
             values: dict[str, Any] = {**vars(crop), "enhanced": enhanced, "illumination": illumination}
             for name, value in values.items():
                 arrays[name][place] = value
-            arrays["night"][place] = is_night
+            arrays["night"][place] = dark
 
 
 def _cut(source: DataSource, data: Path, side: int, rng: np.random.Generator) -> Iterator[SourcePair]:

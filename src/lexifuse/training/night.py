@@ -16,19 +16,11 @@ from numpy.typing import NDArray
 
 from lexifuse.pixels import luma, to_float
 
-NIGHT_LUMA = 62.0
-"""A picture whose mean luma (0..255) is below this counts as a night picture."""
-
 FULL_LIFT = 30.0
 """Strength of the logarithmic curve at severity 1: an illumination of 0.03 becomes 0.19, 0.5 becomes 0.8, 1 stays 1."""
 
 _STORED_SEVERITY = 0.8
 _COLOUR_FADE = -0.25
-
-
-def is_night(visible: NDArray[np.uint8]) -> bool:
-    """True for a picture (H, W, 3), 0..255, that was taken in the dark."""
-    return float(visible.mean()) < NIGHT_LUMA
 
 
 def illumination_of(visible: NDArray[np.uint8]) -> NDArray[np.uint8]:

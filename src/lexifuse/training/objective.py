@@ -17,6 +17,7 @@ from lexifuse.training.recipe import LossWeights
 _SURROUNDINGS_SIGMA = 12.0
 _HIGHLIGHT_PUSH, _HIGHLIGHT_STRETCH = 0.12, 0.4
 _TEXTURE_SHARE = 0.4
+_TYPICAL_DAMAGE, _LEAST_DAMAGE = 0.06, 0.01
 _FIRST_WISH = len(DEGRADATIONS)
 
 
@@ -128,8 +129,18 @@ def objective(
     if weights.consistency and reference is not None:
         reference_luma, _ = rgb_to_ycbcr(reference)
         close = 3.0 * losses.absolute(output, reference) + losses.gradient(luma, *losses.sobel(reference_luma))
-        terms["consistency"] = weights.consistency * repaired * close
+        terms["consistency"] = weights.consistency * repaired * _relative(batch, reference_luma) * close
     return {name: term.mean() for name, term in terms.items()}
+
+
+@torch.no_grad()
+def _relative(batch: dict[str, Tensor], reference_luma: Tensor) -> Tensor:
+    """Weights per sample, about 1 on average, that make equal *shares* of repaired damage count the same, as dB do.
+
+    Without them a hazy sample weighs ten times as much as a striped one, and stripes and blur are hardly learned.
+    """
+    damaged = torch.maximum(batch["infrared"], rgb_to_ycbcr(batch["visible"])[0])
+    return (_TYPICAL_DAMAGE / (losses.absolute(damaged, reference_luma) + _LEAST_DAMAGE)).clamp(0.25, 4.0)
 
 
 def _metric_terms(

@@ -143,6 +143,8 @@ def _run(
             if done % _SAVE_EVERY == 0 or done == stop:
                 if fabric.is_global_zero:
                     save_checkpoint(out / CHECKPOINT, network, average, optimiser, done, recipe)
+                    if not progress.console.is_terminal:
+                        progress.console.print(f"step {done} of {stop}", highlight=False)
                 fabric.barrier()
             if fabric.is_global_zero and (done % _VALIDATE_EVERY == 0 or done == stop):
                 values = validate(average.module, store, recipe)
