@@ -64,7 +64,7 @@ def split(length: int, tile: int, overlap: int, multiple: int) -> list[Tile]:
             weights = np.clip((positions - edges[index - 1]) / blend, 0.0, 1.0)
         if index < count - 1:
             weights = weights - np.clip((positions - edges[index]) / blend, 0.0, 1.0)
-        tiles.append(Tile(start, start + tile, weights))
+        tiles.append(Tile(start, start + tile, weights.astype(np.float32)))
     return tiles
 
 

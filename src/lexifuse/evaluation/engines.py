@@ -126,7 +126,7 @@ class _Inputs:
 
 def _openvino_engines(model: Model, threads: int, inputs: _Inputs) -> list[Engine]:
     """OpenVINO in float32, and in bfloat16 where the processor has it."""
-    import openvino
+    import openvino  # pyright: ignore[reportMissingImports]
 
     core = openvino.Core()
     network = core.read_model(model.path)
