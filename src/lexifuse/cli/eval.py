@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lexifuse.cli.options import Json
+from lexifuse.cli.progress import progress
 from lexifuse.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.text import Text
 
     from lexifuse.datasets import Dataset
@@ -117,7 +115,7 @@ def _metrics(
     names = list(models) or ([] if folders else [DEFAULT_MODEL])
     jobs, notes = prepare(datasets, folders, [model_method(lexifuse.load(name)) for name in names], settings.limit)
     total = sum(len(common_items(dataset, methods)[0]) for dataset, methods in jobs)
-    with _progress("measuring", total) as advance:
+    with progress("measuring", total) as advance:
         comparisons = compare(jobs, settings, cache, advance)
     for note in notes:
         typer.echo(f"note: {note}", err=True)
@@ -147,7 +145,7 @@ def _restoration(
     results, examples = [], []
     for name in models or [DEFAULT_MODEL]:
         fuser = lexifuse.load(name)
-        with _progress(f"restoring with {fuser.model.name}", len(items)) as advance:
+        with progress(f"restoring with {fuser.model.name}", len(items)) as advance:
             results.append(restore(fuser, items, cache=cache, advance=advance))
         examples += make_examples(fuser, items) if out is not None else []
     typer.echo(to_json(results) if as_json else "\n".join(map(to_text, results)))
@@ -157,17 +155,6 @@ def _restoration(
 
 def _tell(paths: Sequence[Path]) -> None:
     typer.echo(f"written to {paths[0].parent}: {', '.join(path.name for path in paths)}", err=True)
-
-
-@contextmanager
-def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)
 
 
 def _print_cell(row: Row, column: str, best: bool) -> Text:
