@@ -86,7 +86,9 @@ def test_machine_facts_name_the_machine() -> None:
 
 
 def test_everything_is_measured_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_module, "STARTS", 1)
+    child = {"import": 0.2, "load": 0.1, "fuse": 0.05, "peak": 90 * 2**20}
+    monkeypatch.setattr(bench_module, "fresh_process", lambda *_: child)
+    monkeypatch.setattr(rooflines_module, "COPY_BYTES", 2**20)
     monkeypatch.setattr(bench_module, "STANDARD", (96, 64))
     steps: list[str] = []
     settings = BenchSettings("compact", sizes=((96, 64), (50, 30)), threads=(1,), repeats=2)
@@ -105,6 +107,7 @@ def test_everything_is_measured_and_written(tmp_path: Path, monkeypatch: pytest.
     paths = {path.suffix: path for path in write_bench(tmp_path / "out", found)}
     assert json.loads(paths[".json"].read_text()) == json.loads(json.dumps(found))
     assert f"| {ORT} | 1 | 50x30 |" in to_text(found)
+    assert "first fused 640x480 pair: 0.35 s" in to_text(found) and "50x30 90 MiB" in to_text(found)
     html = paths[".html"].read_text()
     assert html.count("<polyline") == len({engine for engine, _ in rows}) and "<script" not in html
 

@@ -75,6 +75,11 @@ def test_a_card_that_is_none_is_refused(copy: Path, text: str) -> None:
         find_model(copy)
 
 
+def test_a_model_made_for_something_else_is_refused() -> None:
+    with pytest.raises(ModelError, match="made for prompt reading, not for fusion"):
+        lexifuse.load("language")
+
+
 def test_unknown_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="there is no model 'compat': choose from compact"):
         find_model("compat")

@@ -61,6 +61,8 @@ class Fuser:
     """
 
     def __init__(self, model: Model, *, threads: int = 0, provider: str = "cpu") -> None:
+        if model.card.task != "fusion":
+            raise ModelError(f"model '{model.name}' is made for {model.card.task}, not for fusion: try --model compact")
         if model.card.conditioning != "instruction":
             raise ModelError(
                 f"model '{model.name}' is conditioned by {model.card.conditioning}, which this version cannot make: "

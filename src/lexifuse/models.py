@@ -23,7 +23,7 @@ class ModelCard:
 
     Attributes:
         name: as in ``--model NAME``.
-        task: ``fusion``.
+        task: ``fusion``, or what else the model is made for.
         file: the ONNX file beside the card.
         sha256: of that file, hexadecimal.
         conditioning: ``instruction`` (a vector of instruction fields) or ``text/<encoder id>``.

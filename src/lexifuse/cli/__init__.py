@@ -14,6 +14,7 @@ import typer
 from lexifuse.cli.bench import bench
 from lexifuse.cli.demo import demo
 from lexifuse.cli.eval import evaluate
+from lexifuse.cli.explain import explain
 from lexifuse.cli.export import export
 from lexifuse.cli.fuse import fuse
 from lexifuse.cli.models import models
@@ -32,6 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(fuse)
+app.command()(explain)
 app.command()(demo)
 app.command()(models)
 app.command("eval")(evaluate)

@@ -50,6 +50,7 @@ class Job:
             "in_words": str(result.instruction),
             "prompt": self.reading.prompt,
             "not_understood": list(self.reading.not_understood),
+            "unsure": list(self.reading.unsure),
             "seconds": round(result.seconds, 4),
             "notes": list(result.notes),
         }
@@ -92,8 +93,7 @@ def fuse(
     reading = read_prompt(prompt)
     instruction = reading.instruction.with_values(parse_settings(settings))
     job = Job(load(model, threads=threads, provider=provider), instruction, reading, resize)
-    if reading.not_understood:
-        typer.echo(f"not understood: {', '.join(reading.not_understood)}", err=True)
+    _tell_doubts(reading)
     if infrared.is_dir():
         records, failed = _fuse_folders(job, infrared, visible, out or Path("fused"), skip_existing)
     else:
@@ -104,6 +104,15 @@ def fuse(
         typer.echo(json.dumps(records if infrared.is_dir() else records[0]))
     if failed:
         raise typer.Exit(1)
+
+
+def _tell_doubts(reading: Reading) -> None:
+    if reading.not_understood:
+        typer.echo(f"not understood: {', '.join(reading.not_understood)}", err=True)
+    if reading.corrections:
+        typer.echo("read as: " + ", ".join(f"{word} -> {read_as}" for word, read_as in reading.corrections), err=True)
+    if reading.unsure:
+        typer.echo(f"unsure about: {', '.join(reading.unsure)} (say what you mean with --set KEY=VALUE)", err=True)
 
 
 def _fuse_files(job: Job, infrared: Path, visible: Path, out: Path, quiet: bool) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from lexifuse.cli.options import DataRoot
+from lexifuse.cli.train_language import train_language
 
 train_app = typer.Typer(help="Train models (needs the extra `train`).", no_args_is_help=True, rich_markup_mode=None)
+train_app.command("language")(train_language)
 
 
 @train_app.command()
