@@ -72,6 +72,16 @@ def test_words_change_the_picture_as_they_say(fuser: Fuser, night: Scene) -> Non
     np.testing.assert_array_equal(same.image, brighter.image)
 
 
+def test_balance_leans(fuser: Fuser, day: Scene) -> None:
+    def distance(balance: float, source: np.ndarray) -> float:
+        fused = fuser.fuse(day.infrared, day.visible, Instruction(balance=balance)).image @ [0.299, 0.587, 0.114]
+        return float(np.abs(fused - source).mean())
+
+    luma = day.visible @ np.array([0.299, 0.587, 0.114])
+    assert distance(-1, luma) < distance(0, luma) < distance(1, luma)
+    assert distance(1, day.infrared) < distance(0, day.infrared)
+
+
 @pytest.mark.parametrize("tile", [512, 640])
 def test_tiles_leave_no_trace(fuser: Fuser, tile: int) -> None:
     scene = render_scene(8, height=900, width=1100, time="night")

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from lexifuse.instruction import DEGRADATIONS
 from lexifuse.training import losses
-from lexifuse.training.networks.compact import CONDITIONING_FIELDS, rgb_to_ycbcr
+from lexifuse.training.networks.compact import CONDITIONING_FIELDS, rgb_to_ycbcr, ycbcr_to_rgb
 from lexifuse.training.recipe import LossWeights
 
 _SURROUNDINGS_SIGMA = 12.0
 _HIGHLIGHT_PUSH, _HIGHLIGHT_STRETCH = 0.12, 0.4
 _TEXTURE_SHARE = 0.4
-_TYPICAL_DAMAGE, _LEAST_DAMAGE = 0.06, 0.01
+_LEAST_DAMAGE = 0.02
 _FIRST_WISH = len(DEGRADATIONS)
 
 
@@ -113,9 +113,9 @@ def objective(
     luma, chroma = rgb_to_ycbcr(output)
     source_luma = rgb_to_ycbcr(visible)[0]
     repaired = (conditioning[:, :_FIRST_WISH].amax(1) > 0).float()
-    # Once there is a plain fusion to compare with, it is the better target of a repair: it is one picture, while the
-    # terms below pull towards two.
-    direct = 1.0 - 0.7 * repaired if reference is not None else torch.ones_like(plain)
+    # Once there is a plain fusion to compare with, it alone is the target of a repair: it is one picture, while the
+    # terms below pull towards two, and they are largest where the damage is, whatever is made of it.
+    direct = 1.0 - repaired if reference is not None else torch.ones_like(plain)
     keep_colour = 1.0 + 2.0 * conditioning[:, CONDITIONING_FIELDS.index("keep_colour")]
     neutral = 1.0 - (conditioning[:, _FIRST_WISH:].abs().amax(1) > 0).float()
     both_ssim = losses.ssim(luma, infrared) + losses.ssim(luma, source_luma)
@@ -127,20 +127,19 @@ def objective(
     }
     terms.update(_metric_terms(luma[plain > 0], infrared[plain > 0], source_luma[plain > 0], weights, len(plain)))
     if weights.consistency and reference is not None:
-        reference_luma, _ = rgb_to_ycbcr(reference)
-        close = 3.0 * losses.absolute(output, reference) + losses.gradient(luma, *losses.sobel(reference_luma))
-        terms["consistency"] = weights.consistency * repaired * _relative(batch, reference_luma) * close
+        terms["consistency"] = weights.consistency * repaired * _share_left(output, batch, reference)
     return {name: term.mean() for name, term in terms.items()}
 
 
-@torch.no_grad()
-def _relative(batch: dict[str, Tensor], reference_luma: Tensor) -> Tensor:
-    """Weights per sample, about 1 on average, that make equal *shares* of repaired damage count the same, as dB do.
+def _share_left(output: Tensor, batch: dict[str, Tensor], reference: Tensor) -> Tensor:
+    """The share of the damage that is left, (B,): 1 where nothing was repaired, 0 where all was.
 
-    Without them a hazy sample weighs ten times as much as a striped one, and stripes and blur are hardly learned.
+    A share, as decibels are: by plain differences a hazy sample weighs ten times as much as a striped one, and stripes
+    and blur are hardly learned at all.
     """
-    damaged = torch.maximum(batch["infrared"], rgb_to_ycbcr(batch["visible"])[0])
-    return (_TYPICAL_DAMAGE / (losses.absolute(damaged, reference_luma) + _LEAST_DAMAGE)).clamp(0.25, 4.0)
+    luma, chroma = rgb_to_ycbcr(batch["visible"])
+    damaged = ycbcr_to_rgb(torch.maximum(batch["infrared"], luma), chroma)
+    return losses.absolute(output, reference) / (losses.absolute(damaged, reference) + _LEAST_DAMAGE)
 
 
 def _metric_terms(

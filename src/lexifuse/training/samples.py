@@ -23,6 +23,7 @@ from lexifuse.training.recipe import Recipe, SampleMix
 
 _VISIBLE = [name for name in DEGRADATIONS if name.startswith("visible.")]
 _DARK_ALARM = 4.0
+_WISHES = (0.5, 0.1, 0.15, 0.25)  # balance, colour, texture, highlight: by how much each changes the picture
 _EXCLUSIVE = ({"visible.low_light", "visible.over_exposure"},)
 
 
@@ -126,7 +127,7 @@ def _draw_words(
 
 
 def _draw_wish(fields: dict[str, float], rng: np.random.Generator) -> None:
-    kind = rng.integers(4)
+    kind = rng.choice(4, p=_WISHES)
     if kind == 0:
         fields["balance"] = float(rng.choice([-1.0, 1.0]) if rng.random() < 0.2 else rng.uniform(-1.0, 1.0))
     elif kind == 1:

@@ -49,16 +49,21 @@ def ycbcr_to_rgb(luma: Tensor, chroma: Tensor) -> Tensor:
 
 
 class ModulatedBlock(nn.Module):
-    """A residual block of two 3x3 convolutions, the first scaled and shifted by the conditioning (FiLM, Perez 2018)."""
+    """A residual block of two 3x3 convolutions, the first scaled and shifted by the conditioning (FiLM, Perez 2018).
 
-    def __init__(self, width: int) -> None:
+    Args:
+        width: channels in and out.
+        hidden: channels between the two convolutions; ``width`` where 0.
+    """
+
+    def __init__(self, width: int, hidden: int = 0) -> None:
         super().__init__()
-        self.width = width
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.hidden = hidden or width
+        self.first = nn.Conv2d(width, self.hidden, 3, padding=1)
+        self.second = nn.Conv2d(self.hidden, width, 3, padding=1)
 
     def forward(self, features: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        """(B, C, H, W) features; scale and shift (B, C, 1, 1)."""
+        """(B, C, H, W) features; scale and shift (B, hidden, 1, 1)."""
         return features + self.second(_activate(self.first(features) * (1.0 + scale) + shift))
 
 
@@ -88,34 +93,50 @@ class CompactFusion(nn.Module):
         self.visible_down = nn.Conv2d(half, source_quarter, 3, stride=2, padding=1)
         self.to_eighth = nn.Conv2d(2 * source_quarter, eighth, 3, stride=2, padding=1)
         self.to_sixteenth = nn.Conv2d(eighth, sixteenth, 3, stride=2, padding=1)
-        self.from_sixteenth = nn.Conv2d(sixteenth, eighth, 1)
-        self.from_eighth = nn.Conv2d(eighth, quarter, 1)
+        # Upwards by pixel shuffle: copies of a coarse feature could not tell the columns of a stripe apart.
+        self.from_sixteenth = nn.Conv2d(sixteenth, 4 * eighth, 1)
+        self.from_eighth = nn.Conv2d(eighth, 4 * quarter, 1)
         self.skip_quarter = nn.Conv2d(2 * source_quarter, quarter, 1)
-        self.from_quarter = nn.Conv2d(quarter, half, 1)
+        self.from_quarter = nn.Conv2d(quarter, 4 * half, 1)
         self.skip_half = nn.Conv2d(source_half + half, half, 1)
-        block_widths = (source_quarter, source_quarter, eighth, eighth, sixteenth, sixteenth, eighth, quarter, half)
-        self.blocks = nn.ModuleList(ModulatedBlock(width) for width in block_widths)
+        self.blocks = nn.ModuleList(
+            (
+                ModulatedBlock(source_half),
+                ModulatedBlock(half, hidden=5 * half // 12),
+                ModulatedBlock(source_quarter),
+                ModulatedBlock(source_quarter),
+                ModulatedBlock(eighth),
+                ModulatedBlock(sixteenth),
+                ModulatedBlock(quarter),
+                ModulatedBlock(half),
+            )
+        )
+        modulated = sum(block.hidden for block in self.blocks)  # type: ignore[misc]
         self.head = nn.Conv2d(half, 4 * _HEADS, 3, padding=1)
         self.conditioner = nn.Sequential(
             nn.Linear(conditioning_width, 64),
             nn.LeakyReLU(_SLOPE),
             nn.Linear(64, 64),
             nn.LeakyReLU(_SLOPE),
-            nn.Linear(64, 2 * sum(block_widths)),
+            nn.Linear(64, 2 * modulated),
         )
+        # A modulation of its own for every field, beside what fields do together: one task does not blur another.
+        self.own_words = nn.Linear(conditioning_width, 2 * modulated, bias=False)
         self._initialise()
 
     def _initialise(self) -> None:
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(module.weight, a=_SLOPE)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         for module in self.modules():
             if isinstance(module, ModulatedBlock):
                 nn.init.normal_(module.second.weight, std=1e-2)
         last = self.conditioner[-1]
         assert isinstance(last, nn.Linear)
         nn.init.normal_(last.weight, std=5e-2)
+        nn.init.zeros_(self.own_words.weight)
         nn.init.normal_(self.head.weight, std=1e-2)
 
     def forward(self, infrared: Tensor, visible: Tensor, conditioning: Tensor) -> Tensor:
@@ -141,31 +162,29 @@ class CompactFusion(nn.Module):
         return ycbcr_to_rgb(fused, (1.0 + gain) * chroma + heads[:, 5:])
 
     def _predict(self, infrared: Tensor, visible: Tensor, conditioning: Tensor) -> Tensor:
-        modulation = self.conditioner(conditioning)[:, :, None, None]
-        sizes = [2 * block.width for block in self.blocks]  # type: ignore[misc]
+        modulation = (self.conditioner(conditioning) + self.own_words(conditioning))[:, :, None, None]
+        sizes = [2 * block.hidden for block in self.blocks]  # type: ignore[misc]
         scales_and_shifts = iter(modulation.split(sizes, 1))
         blocks = iter(self.blocks)
 
         def refine(features: Tensor) -> Tensor:
             return next(blocks)(features, *next(scales_and_shifts).chunk(2, 1))
 
-        infrared_half = _activate(self.infrared_stem(functional.pixel_unshuffle(infrared, 2)))
-        visible_half = _activate(self.visible_stem(functional.pixel_unshuffle(visible, 2)))
+        infrared_half = refine(_activate(self.infrared_stem(functional.pixel_unshuffle(infrared, 2))))
+        visible_half = refine(_activate(self.visible_stem(functional.pixel_unshuffle(visible, 2))))
         infrared_quarter = refine(_activate(self.infrared_down(infrared_half)))
         visible_quarter = refine(_activate(self.visible_down(visible_half)))
         both_quarter = torch.cat((infrared_quarter, visible_quarter), 1)
-        eighth = refine(refine(_activate(self.to_eighth(both_quarter))))
-        sixteenth = refine(refine(_activate(self.to_sixteenth(eighth))))
-        eighth = refine(eighth + _double(self.from_sixteenth(sixteenth)))
-        quarter = refine(_double(self.from_eighth(eighth)) + self.skip_quarter(both_quarter))
-        half = _double(self.from_quarter(quarter)) + self.skip_half(torch.cat((infrared_half, visible_half), 1))
+        eighth = refine(_activate(self.to_eighth(both_quarter)))
+        sixteenth = refine(_activate(self.to_sixteenth(eighth)))
+        eighth = _activate(eighth + functional.pixel_shuffle(self.from_sixteenth(sixteenth), 2))
+        quarter = functional.pixel_shuffle(self.from_eighth(eighth), 2) + self.skip_quarter(both_quarter)
+        quarter = refine(quarter)
+        half = functional.pixel_shuffle(self.from_quarter(quarter), 2)
+        half = half + self.skip_half(torch.cat((infrared_half, visible_half), 1))
         return functional.pixel_shuffle(self.head(_activate(refine(half))), 2)
 
 
 def _activate(features: Tensor) -> Tensor:
     # Plain ReLU died: the head's input went negative everywhere within a few hundred steps.
     return functional.leaky_relu(features, _SLOPE)
-
-
-def _double(features: Tensor) -> Tensor:
-    return functional.interpolate(features, scale_factor=2.0, mode="nearest")
