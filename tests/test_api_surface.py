@@ -15,6 +15,7 @@ FLOORS = {
     "errors": 1,
     "files": 1,
     "pixels": 1,
+    "statistics": 1,
     "images": 1,
     "pair": 1,
     "instruction": 1,

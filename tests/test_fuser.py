@@ -86,7 +86,7 @@ def test_balance_leans(fuser: Fuser, day: Scene) -> None:
 def test_tiles_leave_no_trace(fuser: Fuser, tile: int) -> None:
     scene = render_scene(8, height=900, width=1100, time="night")
     pair = lexifuse.read_pair(scene.infrared, scene.visible)
-    conditioning = fuser.conditioning(Instruction.from_dict({"visible": {"low_light": 0.8, "noise": 0.5}}))
+    conditioning = fuser.conditioning(pair, Instruction.from_dict({"visible": {"low_light": 0.8, "noise": 0.5}}))
     network = fuser._network
     whole = network.run(pair.infrared, pair.visible, conditioning).astype(int)
     tiled = network.run(pair.infrared, pair.visible, conditioning, tile=tile).astype(int)

@@ -16,6 +16,7 @@ import torch
 
 import lexifuse
 from lexifuse.errors import InputError, ModelError, UsageError
+from lexifuse.pair import read_pair
 from lexifuse.training import losses
 from lexifuse.training.checkpoint import load_average
 from lexifuse.training.crops import open_crops
@@ -138,7 +139,7 @@ def test_export_agrees_with_torch_on_any_size(trained: Path, tmp_path: Path) -> 
                 network(
                     torch.from_numpy(infrared)[None, None],
                     torch.from_numpy(visible).permute(2, 0, 1)[None],
-                    torch.from_numpy(fuser.conditioning(asked))[None],
+                    torch.from_numpy(fuser.conditioning(read_pair(infrared, visible), asked))[None],
                 )
                 .clamp(0, 1)[0]
                 .permute(1, 2, 0)

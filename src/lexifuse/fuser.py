@@ -18,6 +18,7 @@ from lexifuse.language import Reading, read_prompt
 from lexifuse.models import DEFAULT_MODEL, Model, find_model
 from lexifuse.pair import ImagePair, Source, read_pair, write_image
 from lexifuse.runtime import Network
+from lexifuse.statistics import STATISTICS, picture_statistics
 
 Request = Instruction | str | None
 """What a caller may ask with: an instruction, words, or nothing (a plain fusion)."""
@@ -96,14 +97,19 @@ class Fuser:
         if not isinstance(asked, Instruction):
             raise UsageError(f"an instruction is words, an Instruction or nothing, not {type(asked).__name__}")
         started = time.perf_counter()
-        image = self._network.run(pair.infrared, pair.visible, self.conditioning(asked))
+        image = self._network.run(pair.infrared, pair.visible, self.conditioning(pair, asked))
         seconds = time.perf_counter() - started
         notes = (*pair.notes, *self._cannot(asked))
         return FusionResult(image, asked, seconds, pair.alpha, reading, notes)
 
-    def conditioning(self, instruction: Instruction) -> NDArray[np.float32]:
-        """The vector that the network receives, (C,): the card's fields of the instruction."""
-        return np.array([instruction.value(field) for field in self.model.card.conditioning_fields], np.float32)
+    def conditioning(self, pair: ImagePair, instruction: Instruction) -> NDArray[np.float32]:
+        """The vector that the network receives, (C,): the card's fields, of the instruction and of the pictures."""
+        fields = self.model.card.conditioning_fields
+        seen: dict[str, float] = {}
+        if any(field.startswith("statistics.") for field in fields):
+            values = picture_statistics(pair.infrared, pair.visible).tolist()
+            seen = {f"statistics.{name}": value for name, value in zip(STATISTICS, values, strict=True)}
+        return np.array([seen[f] if f in seen else instruction.value(f) for f in fields], np.float32)
 
     def _cannot(self, instruction: Instruction) -> list[str]:
         """What was asked for and the model's conditioning has no field for."""

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from lexifuse.instruction import DEGRADATIONS
 from lexifuse.training import losses
-from lexifuse.training.networks.compact import CONDITIONING_FIELDS, rgb_to_ycbcr, ycbcr_to_rgb
+from lexifuse.training.networks.compact import CONDITIONING_FIELDS, INSTRUCTION_FIELDS, rgb_to_ycbcr, ycbcr_to_rgb
 from lexifuse.training.recipe import LossWeights
 
 _SURROUNDINGS_SIGMA = 12.0
 _HIGHLIGHT_PUSH, _HIGHLIGHT_STRETCH = 0.12, 0.4
 _TEXTURE_SHARE = 0.4
-_LEAST_DAMAGE = 0.02
-_FIRST_WISH = len(DEGRADATIONS)
+_LEAST_DAMAGE = 0.01
+_FIRST_WISH, _WORDS = len(DEGRADATIONS), len(INSTRUCTION_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,11 @@ class Target:
     chroma: Tensor
 
 
-def without_repairs(conditioning: Tensor) -> Tensor:
-    """The same wishes with all nine severities at zero, (B, C)."""
-    return torch.cat((torch.zeros_like(conditioning[:, :_FIRST_WISH]), conditioning[:, _FIRST_WISH:]), 1)
+def without_repairs(conditioning: Tensor, statistics: Tensor) -> Tensor:
+    """The same wishes with all nine severities at zero, for a pair with other statistics, (B, C)."""
+    return torch.cat(
+        (torch.zeros_like(conditioning[:, :_FIRST_WISH]), conditioning[:, _FIRST_WISH:_WORDS], statistics), 1
+    )
 
 
 def fusion_target(infrared: Tensor, visible: Tensor, highlight: Tensor, conditioning: Tensor) -> Target:
@@ -105,47 +107,67 @@ def objective(
         output: (B, 3, H, W) RGB, the network's answer.
         batch: what ``Samples`` gives, batched.
         weights: of the terms.
-        reference: (B, 3, H, W), the averaged network's plain fusion of the target pair; None before consistency starts.
+        reference: (R, 3, H, W), the averaged network's plain fusion of the target pairs of the R samples that
+            :func:`to_repair` names; None before consistency starts.
     """
+    # Once there is a plain fusion to compare with, it alone is the target of a repair: it is one picture, while the
+    # other terms pull towards two, and they are largest where the damage is, whatever is made of it.
+    repaired = to_repair(batch) if reference is not None else torch.zeros_like(batch["plain"], dtype=torch.bool)
+    terms: dict[str, Tensor] = {}
+    if not repaired.all():
+        terms.update(_source_terms(output[~repaired], _chosen(batch, ~repaired), weights))
+    if reference is not None and repaired.any():
+        terms.update(_repair_terms(output[repaired], _chosen(batch, repaired), weights, reference))
+    return {name: term.sum() / len(output) for name, term in terms.items()}
+
+
+def to_repair(batch: dict[str, Tensor]) -> Tensor:
+    """Which samples ask for a repair, (B,) bool."""
+    return batch["conditioning"][:, :_FIRST_WISH].amax(1) > 0
+
+
+def _chosen(batch: dict[str, Tensor], which: Tensor) -> dict[str, Tensor]:
+    return {name: value[which] for name, value in batch.items()}
+
+
+def _source_terms(output: Tensor, batch: dict[str, Tensor], weights: LossWeights) -> dict[str, Tensor]:
+    """What a fusion owes to its two sources."""
     infrared, visible = batch["infrared_target"], batch["visible_target"]
-    conditioning, plain = batch["conditioning"], batch["plain"]
+    conditioning, plain = batch["conditioning"], batch["plain"] > 0
     target = fusion_target(infrared, visible, batch["highlight"], conditioning)
     luma, chroma = rgb_to_ycbcr(output)
     source_luma = rgb_to_ycbcr(visible)[0]
-    repaired = (conditioning[:, :_FIRST_WISH].amax(1) > 0).float()
-    # Once there is a plain fusion to compare with, it alone is the target of a repair: it is one picture, while the
-    # terms below pull towards two, and they are largest where the damage is, whatever is made of it.
-    direct = 1.0 - repaired if reference is not None else torch.ones_like(plain)
     keep_colour = 1.0 + 2.0 * conditioning[:, CONDITIONING_FIELDS.index("keep_colour")]
-    neutral = 1.0 - (conditioning[:, _FIRST_WISH:].abs().amax(1) > 0).float()
+    neutral = (conditioning[:, _FIRST_WISH:_WORDS].abs().amax(1) == 0).float()
     both_ssim = losses.ssim(luma, infrared) + losses.ssim(luma, source_luma)
     terms = {
-        "intensity": weights.intensity * direct * losses.absolute(luma, target.luma),
-        "gradient": weights.gradient * direct * losses.gradient(luma, target.gradient_x, target.gradient_y),
-        "ssim": weights.ssim * direct * neutral * (2.0 - both_ssim),
-        "chroma": weights.chroma * direct * keep_colour * losses.absolute(chroma, target.chroma),
+        "intensity": weights.intensity * losses.absolute(luma, target.luma),
+        "gradient": weights.gradient * losses.gradient(luma, target.gradient_x, target.gradient_y),
+        "ssim": weights.ssim * neutral * (2.0 - both_ssim),
+        "chroma": weights.chroma * keep_colour * losses.absolute(chroma, target.chroma),
     }
-    terms.update(_metric_terms(luma[plain > 0], infrared[plain > 0], source_luma[plain > 0], weights, len(plain)))
-    if weights.consistency and reference is not None:
-        terms["consistency"] = weights.consistency * repaired * _share_left(output, batch, reference)
-    return {name: term.mean() for name, term in terms.items()}
+    return {**terms, **_metric_terms(luma[plain], infrared[plain], source_luma[plain], weights)}
 
 
-def _share_left(output: Tensor, batch: dict[str, Tensor], reference: Tensor) -> Tensor:
-    """The share of the damage that is left, (B,): 1 where nothing was repaired, 0 where all was.
+def _repair_terms(
+    output: Tensor, batch: dict[str, Tensor], weights: LossWeights, reference: Tensor
+) -> dict[str, Tensor]:
+    """The shares of the damage that are left, (B,) each: 1 where nothing was repaired, 0 where all was.
 
-    A share, as decibels are: by plain differences a hazy sample weighs ten times as much as a striped one, and stripes
-    and blur are hardly learned at all.
+    Shares, as decibels are: by plain differences a hazy sample weighs ten times as much as a striped one, and stripes
+    and blur are hardly learned at all. The gradients' share counts fine damage, which the pictures' hardly sees.
     """
     luma, chroma = rgb_to_ycbcr(batch["visible"])
     damaged = ycbcr_to_rgb(torch.maximum(batch["infrared"], luma), chroma)
-    return losses.absolute(output, reference) / (losses.absolute(damaged, reference) + _LEAST_DAMAGE)
+    left = losses.absolute(output, reference) / (losses.absolute(damaged, reference) + _LEAST_DAMAGE)
+    wanted = losses.sobel(rgb_to_ycbcr(reference)[0])
+    rough = losses.gradient(rgb_to_ycbcr(output)[0], *wanted)
+    rough_left = rough / (losses.gradient(rgb_to_ycbcr(damaged)[0], *wanted) + 2 * _LEAST_DAMAGE)
+    return {"repair": weights.consistency * left, "detail": weights.consistency * weights.detail * rough_left}
 
 
-def _metric_terms(
-    luma: Tensor, infrared: Tensor, visible: Tensor, weights: LossWeights, batch: int
-) -> dict[str, Tensor]:
-    """Differentiable VIF, Qabf and SCD of the plain samples of a batch (a few of ``batch``; these terms are costly)."""
+def _metric_terms(luma: Tensor, infrared: Tensor, visible: Tensor, weights: LossWeights) -> dict[str, Tensor]:
+    """Differentiable VIF, Qabf and SCD of the plain samples of a batch (few of them; these terms are costly)."""
     if not len(luma):
         return {}
     terms: dict[str, Tensor] = {}
@@ -156,4 +178,4 @@ def _metric_terms(
         terms["qabf"] = weights.qabf * (1.0 - losses.qabf(infrared, visible, luma))
     if weights.scd:
         terms["scd"] = weights.scd * (2.0 - losses.sum_of_correlated_differences(infrared, visible, luma))
-    return {name: term * (len(luma) / batch) for name, term in terms.items()}
+    return terms

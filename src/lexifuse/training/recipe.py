@@ -61,6 +61,7 @@ class LossWeights(_Strict):
     consistency: float = Field(
         default=0.0, description="repaired output against the averaged model's output on the clean pair"
     )
+    detail: float = Field(default=0.25, description="share of that which the gradients have")
     consistency_start: float = Field(default=0.15, description="share of the steps after which consistency begins")
 
 

@@ -16,9 +16,10 @@ from torch.utils.data import Dataset
 
 from lexifuse.degradations import FAR_DEPTH, degrade_pair
 from lexifuse.instruction import ASKED_FOR, DEGRADATIONS
+from lexifuse.statistics import picture_statistics
 from lexifuse.training import night
 from lexifuse.training.crops import MASK_GROUPS, CropStore
-from lexifuse.training.networks.compact import CONDITIONING_FIELDS
+from lexifuse.training.networks.compact import INSTRUCTION_FIELDS
 from lexifuse.training.recipe import Recipe, SampleMix
 
 _VISIBLE = [name for name in DEGRADATIONS if name.startswith("visible.")]
@@ -32,7 +33,8 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
 
     Each sample is a dict of float32 tensors: ``infrared`` (1, S, S) and ``visible`` (3, S, S) as the network sees them,
     ``infrared_target`` and ``visible_target``, ``highlight`` (1, S, S) soft mask of what to bring out,
-    ``conditioning`` (C,), and ``plain`` (): 1 where nothing is asked and nothing has to be repaired.
+    ``conditioning`` (C,), the instruction and the statistics of what the network sees, ``statistics_target`` those of
+    the target pair, and ``plain`` (): 1 where nothing is asked and nothing has to be repaired.
     """
 
     def __init__(self, store: CropStore, recipe: Recipe) -> None:
@@ -47,7 +49,7 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
         index = int(rng.integers(self.recipe.validation, len(self.store)))
         crop = random_view(self.store, index, self.recipe.crop, rng)
         mix = self.recipe.mix
-        fields: dict[str, float] = dict.fromkeys(CONDITIONING_FIELDS, 0.0)
+        fields: dict[str, float] = dict.fromkeys(INSTRUCTION_FIELDS, 0.0)
         damage = _draw_damage(mix, rng)
         asked = _draw_words(damage, crop["night"], mix, fields, rng)
         visible_target = crop["visible"]
@@ -69,7 +71,8 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
             "infrared_target": _plane(target[0]),
             "visible_target": _planes(target[1]),
             "highlight": _plane(_highlight_mask(crop["mask"], fields)),
-            "conditioning": torch.tensor([fields[name] for name in CONDITIONING_FIELDS], dtype=torch.float32),
+            "conditioning": torch.tensor([*fields.values(), *picture_statistics(*seen)], dtype=torch.float32),
+            "statistics_target": torch.from_numpy(picture_statistics(*target)),
             "plain": torch.tensor(float(plain)),
         }
 

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Sampler
 from lexifuse.training.checkpoint import load_average, load_checkpoint, save_checkpoint
 from lexifuse.training.crops import CropStore, open_crops
 from lexifuse.training.networks.compact import CompactFusion
-from lexifuse.training.objective import objective, without_repairs
+from lexifuse.training.objective import objective, to_repair, without_repairs
 from lexifuse.training.recipe import Recipe
 from lexifuse.training.samples import Samples
 from lexifuse.training.validation import panel, validate
@@ -168,8 +168,10 @@ def _step(
     reference = None
     if recipe.losses.consistency and step >= recipe.losses.consistency_start * recipe.steps:
         with torch.no_grad():
-            wishes = without_repairs(batch["conditioning"])
-            reference = average(batch["infrared_target"], batch["visible_target"], wishes).clamp(0, 1)
+            asked = to_repair(batch)
+            wishes = without_repairs(batch["conditioning"], batch["statistics_target"])[asked]
+            pair = batch["infrared_target"][asked], batch["visible_target"][asked]
+            reference = average(*pair, wishes).clamp(0, 1) if asked.any() else pair[1]
     terms = objective(
         model(batch["infrared"], batch["visible"], batch["conditioning"]), batch, recipe.losses, reference
     )

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from lexifuse.degradations import FAR_DEPTH, degrade_pair
 from lexifuse.instruction import DEGRADATIONS
+from lexifuse.statistics import picture_statistics
 from lexifuse.training import losses
 from lexifuse.training.crops import CropStore
-from lexifuse.training.networks.compact import CONDITIONING_FIELDS, rgb_to_ycbcr
+from lexifuse.training.networks.compact import INSTRUCTION_FIELDS, rgb_to_ycbcr
 from lexifuse.training.recipe import Recipe
 
 _SEVERITY = 0.7
@@ -34,11 +35,11 @@ def _tensors(pairs: list[tuple[np.ndarray, np.ndarray]], device: torch.device) -
     return infrared.to(device), visible.to(device)
 
 
-def _words(count: int, device: torch.device, **severities: float) -> Tensor:
-    conditioning = torch.zeros(count, len(CONDITIONING_FIELDS), device=device)
-    for name, severity in severities.items():
-        conditioning[:, CONDITIONING_FIELDS.index(name)] = severity
-    return conditioning
+def _words(pairs: list[tuple[np.ndarray, np.ndarray]], device: torch.device, **severities: float) -> Tensor:
+    """The conditioning of pairs that are all asked the same, (B, C)."""
+    words = [severities.get(name, 0.0) for name in INSTRUCTION_FIELDS]
+    rows = [np.concatenate((words, picture_statistics(*pair))) for pair in pairs]
+    return torch.from_numpy(np.stack(rows)).float().to(device)
 
 
 def decibels(first: Tensor, second: Tensor) -> Tensor:
@@ -53,13 +54,14 @@ def validate(network: nn.Module, store: CropStore, recipe: Recipe) -> dict[str, 
 
     Returns:
         ``vif``, ``qabf``, ``scd``, ``ssim`` of plain fusions; ``gain <degradation>`` in dB at severity 0.7: PSNR to the
-        plain fusion of the clean pair, with the right words minus without (low light on day crops); ``gain``, the mean.
+        plain fusion of the clean pair, with the right words minus without (low light on day crops); ``gain``, the mean;
+        ``wrong <degradation>``, the same with that word about pictures with another damage.
     """
     device = next(network.parameters()).device
     crops = _held_out(store, recipe)
-    infrared, visible = _tensors([(crop[0], crop[1]) for crop in crops], device)
-    nothing = _words(len(crops), device)
-    plain = network(infrared, visible, nothing).clamp(0, 1)
+    clean = [(crop[0], crop[1]) for crop in crops]
+    infrared, visible = _tensors(clean, device)
+    plain = network(infrared, visible, _words(clean, device)).clamp(0, 1)
     luma, source = rgb_to_ycbcr(plain)[0], rgb_to_ycbcr(visible)[0]
     fidelity = losses.visual_information_fidelity
     values = {
@@ -69,11 +71,15 @@ def validate(network: nn.Module, store: CropStore, recipe: Recipe) -> dict[str, 
         "ssim": float((losses.ssim(luma, infrared) + losses.ssim(luma, source)).mean()),
     }
     day = torch.tensor([not crop[3] for crop in crops], device=device)
-    for name in DEGRADATIONS:
+    for number, name in enumerate(DEGRADATIONS):
+        other = DEGRADATIONS[number - 1]
         damaged = [degrade_pair(c[0], c[1], {name: _SEVERITY}, seed=i, depth=c[2]) for i, c in enumerate(crops)]
         inputs = _tensors(damaged, device)
-        right = network(*inputs, _words(len(crops), device, **{name: _SEVERITY}))
-        gain = decibels(right, plain) - decibels(network(*inputs, nothing), plain)
+        right = network(*inputs, _words(damaged, device, **{name: _SEVERITY}))
+        wrong = network(*inputs, _words(damaged, device, **{other: _SEVERITY}))
+        without = decibels(network(*inputs, _words(damaged, device)), plain)
+        gain, harm = decibels(right, plain) - without, decibels(wrong, plain) - without
+        values[f"wrong {other}"] = float((harm[day] if other == "visible.low_light" else harm).mean())
         values[f"gain {name}"] = float((gain[day] if name == "visible.low_light" else gain).mean())
     values["gain"] = float(np.mean([values[f"gain {name}"] for name in DEGRADATIONS]))
     return values
@@ -89,14 +95,15 @@ def panel(network: nn.Module, store: CropStore, recipe: Recipe, rows: int = 6) -
         name = "visible.low_light" if night else DEGRADATIONS[number % 6]
         damage = {} if night else {name: _SEVERITY}
         damaged = degrade_pair(infrared, visible, damage, seed=number, depth=depth)
-        clean_pair, seen = _tensors([(infrared, visible)], device), _tensors([damaged], device)
-        nothing, right = _words(1, device), _words(1, device, **{name: _SEVERITY})
+        clean = [(infrared, visible)]
+        clean_pair, seen = _tensors(clean, device), _tensors([damaged], device)
+        unasked, right = _words([damaged], device), _words([damaged], device, **{name: _SEVERITY})
         pictures = (
             clean_pair[0].expand(-1, 3, -1, -1),
             clean_pair[1],
-            network(*clean_pair, nothing),
+            network(*clean_pair, _words(clean, device)),
             seen[1],
-            network(*seen, nothing),
+            network(*seen, unasked),
             network(*seen, right),
         )
         columns.append(torch.cat(pictures, 3)[0].clamp(0, 1))

@@ -6,13 +6,15 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from lexifuse.statistics import STATISTICS
+
 SIZE_MULTIPLE = 16
 """Height and width must be multiples of this (unshuffle by 2, then three halvings)."""
 
 OVERLAP = 112
 """Pixels around a tile that can still change its inside by more than rounding (the receptive field reaches 166)."""
 
-CONDITIONING_FIELDS: tuple[str, ...] = (
+INSTRUCTION_FIELDS: tuple[str, ...] = (
     "visible.low_light",
     "visible.over_exposure",
     "visible.noise",
@@ -30,6 +32,9 @@ CONDITIONING_FIELDS: tuple[str, ...] = (
     "highlight.hot",
 )
 """The instruction fields the network receives, in order."""
+
+CONDITIONING_FIELDS: tuple[str, ...] = (*INSTRUCTION_FIELDS, *(f"statistics.{name}" for name in STATISTICS))
+"""All it is conditioned by: the instruction, and the statistics of the pair that it sees."""
 
 _SLOPE = 0.1
 _HEADS = 7  # weights of infrared, visible and their maximum; luma residual; chroma gain; Cb and Cr residuals
