@@ -213,3 +213,28 @@ def test_a_damaged_reader_says_so(tmp_path: Path) -> None:
 
 def test_a_reading_can_be_made_without_the_network() -> None:
     assert Reading("fog", Instruction()).to_dict()["in_words"] == "a plain, faithful fusion"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "denied"),
+    [
+        ("no haze, only rain", {"visible.haze"}),
+        ("infrared contrast is fine", {"infrared.low_contrast"}),
+        ("do not brighten it", {"visible.low_light"}),
+        ("leave the noise alone", {"visible.noise", "infrared.noise"}),
+        ("the infrared is fine, only the colour image is dark",
+         {"infrared.low_contrast", "infrared.noise", "infrared.stripes"}),
+        ("the visible image is dark, the thermal one is noisy", set()),
+        ("make people stand out", set()),
+        ("", set()),
+    ],
+)  # fmt: skip
+def test_what_words_deny_is_told(prompt: str, denied: set[str]) -> None:
+    assert set(read_prompt(prompt).denied) == denied
+
+
+def test_damage_that_is_not_known_of_a_source_is_not_understood() -> None:
+    reading = read_prompt("the infrared image is blurred")
+    assert reading.instruction.is_plain
+    assert "blurred" in reading.not_understood
+    assert "blurred" not in read_prompt("the visible image is blurred").not_understood

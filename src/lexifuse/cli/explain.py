@@ -43,6 +43,8 @@ def in_plain_words(reading: Reading) -> str:
     """A reading as a few lines for people."""
     lines = [str(reading.instruction)]
     lines += [f'  "{words}" -> {field}' for words, field in reading.understood]
+    if reading.denied:
+        lines.append("left alone: " + ", ".join(reading.denied))
     if reading.corrections:
         lines.append("read as: " + ", ".join(f"{word} -> {read_as}" for word, read_as in reading.corrections))
     if reading.not_understood:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lexifuse.errors import UsageError
 from lexifuse.instruction import Instruction
 from lexifuse.language.decoding import Answer, decode
+from lexifuse.language.denials import unasked
 from lexifuse.language.fields import TAGS
 from lexifuse.language.network import LanguageNetwork
 from lexifuse.language.reading import Reading
@@ -66,18 +67,26 @@ class PromptReader:
         repaired = [speller.repair(word.text) if word.is_word else word.text for word in readable]
         answer, marks = self._ask(repaired)
         corrections = [(w.text, new) for w, new in zip(readable, repaired, strict=True) if w.text != new]
+        spoken = unasked(repaired, answer.instruction)
         if not answer.meaningful and answer.instruction.is_plain:
-            return Reading(prompt, Instruction(), not_understood=_content(words), corrections=tuple(corrections))
+            return Reading(
+                prompt,
+                Instruction(),
+                not_understood=_content(words),
+                corrections=tuple(corrections),
+                denied=spoken.denied,
+            )
         account = _Account(text, readable, marks)
         return Reading(
             prompt,
             answer.instruction,
             account.understood(answer.instruction),
-            self._not_understood(words, readable, repaired, marks),
+            _distinct((*self._not_understood(words, readable, repaired, marks), *spoken.impossible)),
             account.phrases(answer.instruction.highlight),
             tuple(dict.fromkeys(corrections)),
             answer.unsure,
             answer.confidence,
+            spoken.denied,
         )
 
     def logits(self, prompt: str) -> list[dict[str, NDArray[np.float32]]]:

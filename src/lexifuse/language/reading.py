@@ -22,6 +22,7 @@ class Reading:
         corrections: pairs of a misspelt word and what it was read as.
         unsure: fields whose yes or no is less than 80 % sure, whether they are set or not.
         confidence: how sure the least sure field is, 0.5..1.
+        denied: degradations that the words speak of and do not ask to repair ("no haze", "the infrared is fine").
     """
 
     prompt: str
@@ -32,6 +33,7 @@ class Reading:
     corrections: tuple[tuple[str, str], ...] = ()
     unsure: tuple[str, ...] = ()
     confidence: float = 1.0
+    denied: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The instruction's JSON form plus the account of how the words were read."""
@@ -40,6 +42,7 @@ class Reading:
             "prompt": self.prompt,
             "in_words": str(self.instruction),
             "understood": [{"words": words, "field": name} for words, name in self.understood],
+            "denied": list(self.denied),
             "not_understood": list(self.not_understood),
             "phrases": dict(self.phrases),
             "corrections": [{"word": word, "read_as": read_as} for word, read_as in self.corrections],

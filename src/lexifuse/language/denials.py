@@ -1,0 +1,87 @@
+"""Damage that words speak of without asking for its repair: "no haze", "the infrared is fine", "do not brighten it".
+
+To an instruction such words are the same as silence. They are not where the pixels are asked too: what was denied is
+left alone, whatever the picture looks like.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lexifuse.instruction import DEGRADATIONS, Instruction
+
+_DAMAGE = {
+    "low_light": "dark darkness dim low-light underexposed underexposure brighten brightening lighten relight gloomy",
+    "over_exposure": "overexposed over-exposed overexposure glare glaring dazzle dazzling blown darken clipped bright",
+    "noise": "noise noisy grain grainy graininess speckle speckled snow denoise denoising",
+    "haze": "haze hazy fog foggy mist misty smoke smoky smog dehaze dehazing",
+    "rain": "rain rainy raining wet drizzle raindrops derain deraining",
+    "blur": "blur blurred blurry sharpen sharpening defocus unsharp shaky deblur deblurring",
+    "low_contrast": "contrast flat dull",
+    "stripes": "stripe stripes striped stripy streaks banding bands lines destripe destriping",
+}
+_FIELDS: dict[str, tuple[str, ...]] = {
+    word: tuple(name for name in DEGRADATIONS if name.endswith(f".{damage}"))
+    for damage, words in _DAMAGE.items()
+    for word in words.split()
+}
+_SOURCES = {
+    "infrared": ["infrared", "ir", "thermal", "heat", "thermogram", "thermography", "flir", "lwir"],
+    "visible": ["visible", "rgb", "colour", "color", "optical", "daylight", "photo", "vis"],
+}
+_PRAISE = frozenset(
+    {"fine", "perfect", "clean", "good", "okay", "ok", "great", "excellent", "alright", "spotless", "flawless"}
+    | {"intact", "undamaged", "clear", "impeccable"}
+)
+_CLAUSE_ENDS = frozenset(",.;:!?") | {"but", "while", "whereas", "and", "though", "although"}
+_HYPHEN = re.compile(r"\s*-\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """What words speak of without asking for its repair.
+
+    Attributes:
+        denied: degradations, in the usual order.
+        impossible: words for damage that is not known of the source they name, such as a blurred infrared picture.
+    """
+
+    denied: tuple[str, ...]
+    impossible: tuple[str, ...]
+
+
+def unasked(words: Sequence[str], asked: Instruction) -> Unasked:
+    """Find what a prompt speaks of besides what it asks for.
+
+    Args:
+        words: of the prompt, repaired, signs among them.
+        asked: what the prompt asks for.
+    """
+    found: set[str] = set()
+    impossible: list[str] = []
+    for clause in _clauses([word.lower() for word in words]):
+        sources = [source for source, names in _SOURCES.items() if set(names) & set(clause)]
+        named = [word for word in clause if word in _FIELDS]
+        for word in named:
+            fields = _FIELDS[word]
+            of_source = [name for name in fields if not sources or name.split(".")[0] in sources]
+            # "noisy" speaks of one camera's noise or the other's: asked of one, it denies nothing of the other.
+            if not any(asked.severity(name) for name in fields):
+                found.update(of_source)
+                impossible += [] if of_source else [word]
+        if not named and len(sources) == 1 and _PRAISE & set(clause):
+            found.update(name for name in DEGRADATIONS if name.startswith(sources[0]))
+    denied = tuple(name for name in DEGRADATIONS if name in found and not asked.severity(name))
+    return Unasked(denied, tuple(dict.fromkeys(impossible)))
+
+
+def _clauses(words: Sequence[str]) -> list[list[str]]:
+    clauses: list[list[str]] = [[]]
+    for word in _HYPHEN.sub("-", " ".join(words)).split():
+        if word in _CLAUSE_ENDS:
+            clauses.append([])
+        else:
+            clauses[-1].append(word)
+    return clauses
