@@ -25,9 +25,11 @@ FLOORS = {
     "models": 2,
     "runtime": 2,
     "language": 3,
+    "automatic": 3,
     "fuser": 4,
     "contact_sheet": 4,
     "training": 4,
+    "account": 5,
     "evaluation": 5,
     "cli": 6,
 }

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lexifuse.automatic import AUTOMATIC, PixelReading, override, read_pixels, spoken_of
 from lexifuse.errors import ModelError, UsageError
 from lexifuse.instruction import HIGHLIGHT_GROUPS, Instruction
 from lexifuse.language import Reading, read_prompt
@@ -20,8 +21,8 @@ from lexifuse.pair import ImagePair, Source, read_pair, write_image
 from lexifuse.runtime import Network
 from lexifuse.statistics import STATISTICS, picture_statistics
 
-Request = Instruction | str | None
-"""What a caller may ask with: an instruction, words, or nothing (a plain fusion)."""
+Request = Instruction | Reading | str | None
+"""What a caller may ask with: an instruction, words (read already or not), ``"auto"`` (ask the pixels), or nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,7 @@ class FusionResult:
         seconds: spent on the fusion itself, reading and writing left out.
         alpha: (H, W) opacity of the visible picture, or None; :meth:`save` puts it back.
         reading: how the words were understood, where there were words.
+        seen: what the pixels were taken for, where they were asked.
         notes: what the user should know, each one phrase.
     """
 
@@ -42,6 +44,7 @@ class FusionResult:
     seconds: float
     alpha: NDArray[Any] | None = None
     reading: Reading | None = None
+    seen: PixelReading | None = None
     notes: tuple[str, ...] = ()
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -73,34 +76,50 @@ class Fuser:
         self._network = Network(model, threads=threads, provider=provider)
 
     def fuse(
-        self, infrared: Source, visible: Source, instruction: Request = None, *, resize: bool = False
+        self,
+        infrared: Source,
+        visible: Source,
+        instruction: Request = None,
+        *,
+        resize: bool = False,
+        automatic: bool = False,
     ) -> FusionResult:
         """Fuse two pictures of one scene.
 
         Args:
             infrared: a path, a Pillow image or an array (H, W); uint8, uint16 or float32 in 0..1.
             visible: a path, a Pillow image or an array (H, W, 3) or (H, W), likewise, of the same size.
-            instruction: words, an :class:`Instruction`, or None for a plain, faithful fusion.
+            instruction: words, an :class:`Instruction`, ``"auto"``, or None for a plain, faithful fusion.
             resize: bring an infrared picture of another size to the visible grid.
+            automatic: let the pixels say what is damaged wherever the words say nothing; ``"auto"`` is this
+                without words.
 
         Raises:
             InputError: a picture cannot be used, or the sizes differ.
             UsageError: the instruction is of another type.
         """
-        return self.fuse_pair(read_pair(infrared, visible, resize=resize), instruction)
+        return self.fuse_pair(read_pair(infrared, visible, resize=resize), instruction, automatic=automatic)
 
-    def fuse_pair(self, pair: ImagePair, instruction: Request = None) -> FusionResult:
+    def fuse_pair(self, pair: ImagePair, instruction: Request = None, *, automatic: bool = False) -> FusionResult:
         """Fuse a pair that was read before; see :meth:`fuse`."""
-        reading = read_prompt(instruction) if isinstance(instruction, str) else None
+        if instruction == AUTOMATIC:
+            instruction, automatic = None, True
+        reading = read_prompt(instruction) if isinstance(instruction, str) else instruction
+        reading = reading if isinstance(reading, Reading) else None
         asked = reading.instruction if reading is not None else instruction
         asked = Instruction() if asked is None else asked
         if not isinstance(asked, Instruction):
             raise UsageError(f"an instruction is words, an Instruction or nothing, not {type(asked).__name__}")
+        seen = read_pixels(pair) if automatic else None
+        if seen is not None:
+            asked = override(seen.instruction, asked, spoken_of(reading) if reading else asked.asked_for())
         started = time.perf_counter()
         image = self._network.run(pair.infrared, pair.visible, self.conditioning(pair, asked))
         seconds = time.perf_counter() - started
-        notes = (*pair.notes, *self._cannot(asked))
-        return FusionResult(image, asked, seconds, pair.alpha, reading, notes)
+        notes = [*pair.notes, *self._cannot(asked)]
+        if reading is not None and reading.prompt.strip() and asked.is_plain:
+            notes.append("the words changed nothing: they ask for no change, so this is the plain fusion")
+        return FusionResult(image, asked, seconds, pair.alpha, reading, seen, tuple(notes))
 
     def conditioning(self, pair: ImagePair, instruction: Instruction) -> NDArray[np.float32]:
         """The vector that the network receives, (C,): the card's fields, of the instruction and of the pictures."""

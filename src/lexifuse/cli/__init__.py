@@ -17,6 +17,7 @@ from lexifuse.cli.eval import evaluate
 from lexifuse.cli.explain import explain
 from lexifuse.cli.export import export
 from lexifuse.cli.fuse import fuse
+from lexifuse.cli.inspect import inspect
 from lexifuse.cli.models import models
 from lexifuse.cli.train import train_app
 from lexifuse.errors import LexifuseError, UsageError
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.command()(fuse)
 app.command()(explain)
+app.command()(inspect)
 app.command()(demo)
 app.command()(models)
 app.command("eval")(evaluate)

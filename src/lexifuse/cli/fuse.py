@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,47 +12,9 @@ from lexifuse.cli.options import Json, ModelName, Provider, Settings, Threads, p
 from lexifuse.errors import InputError, LexifuseError, UsageError
 
 if TYPE_CHECKING:
+    from lexifuse.cli.fuse_job import Job
     from lexifuse.datasets import PairFiles
-    from lexifuse.fuser import Fuser, FusionResult
-    from lexifuse.instruction import Instruction
     from lexifuse.language import Reading
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is the same for every pair of a call."""
-
-    fuser: Fuser
-    instruction: Instruction
-    reading: Reading
-    resize: bool
-
-    def run(self, infrared: Path, visible: Path, out: Path) -> FusionResult:
-        """Fuse one pair and write it to ``out``, which must not be one of the inputs."""
-        if out.exists() and any(out.samefile(path) for path in (infrared, visible) if path.exists()):
-            raise UsageError(f"the output {out} is one of the inputs: choose another with -o")
-        result = self.fuser.fuse(infrared, visible, self.instruction, resize=self.resize)
-        result.save(out)
-        return result
-
-    def report(self, result: FusionResult, infrared: Path, visible: Path, out: Path) -> dict[str, Any]:
-        """One fusion as JSON data."""
-        return {
-            "infrared": str(infrared),
-            "visible": str(visible),
-            "output": str(out),
-            "width": result.image.shape[1],
-            "height": result.image.shape[0],
-            "model": self.fuser.model.name,
-            "model_sha256": self.fuser.model.sha256,
-            "instruction": result.instruction.to_dict(),
-            "in_words": str(result.instruction),
-            "prompt": self.reading.prompt,
-            "not_understood": list(self.reading.not_understood),
-            "unsure": list(self.reading.unsure),
-            "seconds": round(result.seconds, 4),
-            "notes": list(result.notes),
-        }
 
 
 def fuse(
@@ -70,12 +31,20 @@ def fuse(
     ] = None,
     model: ModelName = "compact",
     settings: Settings = None,
+    automatic: Annotated[
+        bool, typer.Option("--auto", help="Look at the pictures for damage that the words do not speak of.")
+    ] = False,
+    prompts: Annotated[
+        Path | None,
+        typer.Option("--prompts", help="Folders: a file with a line per pair: stem, tab, words.", show_default=False),
+    ] = None,
     resize: Annotated[bool, typer.Option("--resize", help="Bring the infrared to the visible picture's size.")] = False,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Folders: leave out what is there already.")
     ] = False,
     report: Annotated[
-        Path | None, typer.Option("--report", help="Write what was done as JSON.", show_default=False)
+        Path | None,
+        typer.Option("--report", help="Write what was done as JSON, and a panel beside it.", show_default=False),
     ] = None,
     as_json: Json = False,
     threads: Threads = 0,
@@ -85,23 +54,30 @@ def fuse(
 
     Example: `lexifuse fuse ir.png visible.png "the visible image is dark; make people stand out"`
     """
+    from lexifuse.cli.fuse_job import Job, read_prompts
     from lexifuse.fuser import load
     from lexifuse.language import read_prompt
 
-    if infrared.is_dir() != visible.is_dir():
+    folders = infrared.is_dir()
+    if folders != visible.is_dir():
         raise UsageError("one of the two is a folder and the other is not: give two pictures, or two folders")
+    if prompts is not None and not folders:
+        raise UsageError("--prompts is for folders: give the words of a single pair behind its two pictures")
+    if report is not None and report.suffix.lower() != ".json":
+        raise InputError(f"--report writes JSON: give it a name that ends in .json, not '{report.name}'")
+    own_words = read_prompts(prompts) if prompts is not None else {}
     reading = read_prompt(prompt)
-    instruction = reading.instruction.with_values(parse_settings(settings))
-    job = Job(load(model, threads=threads, provider=provider), instruction, reading, resize)
+    fuser = load(model, threads=threads, provider=provider)
+    job = Job(fuser, reading, own_words, parse_settings(settings), automatic, resize, report)
     _tell_doubts(reading)
-    if infrared.is_dir():
+    if folders:
         records, failed = _fuse_folders(job, infrared, visible, out or Path("fused"), skip_existing)
     else:
         records, failed = [_fuse_files(job, infrared, visible, out or Path(f"{visible.stem}_fused.png"), as_json)], 0
     if report is not None:
-        _write_report(report, records if infrared.is_dir() else records[0])
+        _write_report(report, records if folders else records[0])
     if as_json:
-        typer.echo(json.dumps(records if infrared.is_dir() else records[0]))
+        typer.echo(json.dumps(records if folders else records[0]))
     if failed:
         raise typer.Exit(1)
 
@@ -116,13 +92,15 @@ def _tell_doubts(reading: Reading) -> None:
 
 
 def _fuse_files(job: Job, infrared: Path, visible: Path, out: Path, quiet: bool) -> dict[str, Any]:
-    result = job.run(infrared, visible, out)
-    for note in result.notes:
+    done = job.run(infrared, visible, out)
+    for note in done["notes"]:
         typer.echo(f"note: {note}", err=True)
     if not quiet:
-        height, width = result.image.shape[:2]
-        typer.echo(f"{out}  ({width}x{height}, {1000 * result.seconds:.0f} ms)  {result.instruction}")
-    return job.report(result, infrared, visible, out)
+        size = f"{done['width']}x{done['height']}"
+        typer.echo(f"{out}  ({size}, {1000 * done['seconds']:.0f} ms)  {done['in_words']}")
+        if "panel" in done:
+            typer.echo(done["panel"])
+    return done
 
 
 def _fuse_folders(
@@ -139,6 +117,8 @@ def _fuse_folders(
     console = Console(stderr=True)
     for path in pairs.unpaired:
         console.print(f"no partner for {path}", style="yellow", highlight=False, soft_wrap=True)
+    for stem in sorted(set(job.own_words) - {item.name for item in pairs.items}):
+        console.print(f"no pair for the words of '{stem}'", style="yellow", highlight=False, markup=False)
     records: list[dict[str, Any]] = []
     failed = skipped = 0
     with _progress(console) as progress:
@@ -164,13 +144,13 @@ def _fuse_folders(
 
 def _try(job: Job, item: PairFiles, target: Path, console: Any) -> dict[str, Any] | None:
     try:
-        result = job.run(item.infrared, item.visible, target)
+        done = job.run(item.infrared, item.visible, target)
     except LexifuseError as error:
         console.print(f"failed: {item.name}: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
         return None
-    for note in result.notes:
+    for note in done["notes"]:
         console.print(f"note: {item.name}: {note}", highlight=False, soft_wrap=True, markup=False)
-    return job.report(result, item.infrared, item.visible, target)
+    return done
 
 
 def _progress(console: Any) -> Any:
@@ -203,7 +183,5 @@ def _progress(console: Any) -> Any:
 def _write_report(path: Path, data: Any) -> None:
     from lexifuse.files import atomic_file
 
-    if path.suffix.lower() != ".json":
-        raise InputError(f"--report writes JSON: give it a name that ends in .json, not '{path.name}'")
     with atomic_file(path) as file:
         file.write(json.dumps(data, indent=1).encode())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import torch
+from pydantic import BaseModel, ValidationError
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -16,7 +15,7 @@ from lexifuse.training.recipe import Recipe
 
 
 def save_checkpoint(
-    path: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer, step: int, recipe: Recipe
+    path: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer, step: int, recipe: BaseModel
 ) -> None:
     """Write everything that :func:`load_checkpoint` needs to go on exactly, to a temporary name first."""
     tensors: dict[str, Tensor] = {}
@@ -31,7 +30,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe
+    path: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer, recipe: BaseModel
 ) -> int:
     """Restore a training run in place.
 
@@ -49,7 +48,7 @@ def load_checkpoint(
         if not isinstance(error, OSError) and type(error).__name__ != "SafetensorError":
             raise
         raise ModelError(f"{path} is not a readable checkpoint ({error}): start afresh in another folder") from error
-    if _choices(json.loads(metadata["recipe"])) != _choices(recipe.model_dump(mode="json")):
+    if not _same_choices(metadata["recipe"], recipe):
         raise ModelError(f"{path} was made by another recipe: use that recipe, or start in another --out folder")
     network.load_state_dict(_under(tensors, "network."))
     average.load_state_dict(_under(tensors, "average."))
@@ -62,19 +61,31 @@ def load_checkpoint(
 
 
 def load_average(path: Path, network: nn.Module) -> Recipe:
-    """Load only the averaged weights of a checkpoint into ``network``; its recipe."""
+    """Load only the averaged weights of a fusion network's checkpoint into ``network``; its recipe."""
+    load_weights(path, network)
+    with safe_open(path, framework="pt") as file:
+        return Recipe.model_validate_json(file.metadata()["recipe"])
+
+
+def load_weights(path: Path, network: nn.Module) -> None:
+    """Load only the averaged weights of a checkpoint of any kind into ``network``."""
     with safe_open(path, framework="pt") as file:
         weights = {name[8:]: file.get_tensor(name) for name in file.keys() if name.startswith("average.")}  # noqa: SIM118
-        recipe = Recipe.model_validate_json(file.metadata()["recipe"])
     network.load_state_dict(
         {name.removeprefix("module."): value for name, value in weights.items() if name != "n_averaged"}
     )
-    return recipe
 
 
-def _choices(recipe: dict[str, Any]) -> dict[str, Any]:
-    """What must not change within a run: all but its length, which may be extended or cut short."""
-    return {name: value for name, value in recipe.items() if name != "steps"}
+def _same_choices(stored: str, recipe: BaseModel) -> bool:
+    """Whether a stored recipe chooses the same: all but its length, which may be extended or cut short.
+
+    They are compared as recipes, not as JSON: a field that is newer than the checkpoint takes its default there.
+    """
+    try:
+        made_by = type(recipe).model_validate_json(stored)
+    except ValidationError:
+        return False
+    return made_by.model_dump(exclude={"steps"}) == recipe.model_dump(exclude={"steps"})
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -17,7 +17,8 @@ from lexifuse.training.recipe import LossWeights
 _SURROUNDINGS_SIGMA = 12.0
 _HIGHLIGHT_PUSH, _HIGHLIGHT_STRETCH = 0.12, 0.4
 _TEXTURE_SHARE = 0.4
-_LEAST_DAMAGE = 0.01
+_LEAST_DAMAGE = 0.1
+"""Added to the damage that a share is taken of, so that hardly damaged samples do not drown the others' gradients."""
 _FIRST_WISH, _WORDS = len(DEGRADATIONS), len(INSTRUCTION_FIELDS)
 
 
@@ -152,18 +153,18 @@ def _source_terms(output: Tensor, batch: dict[str, Tensor], weights: LossWeights
 def _repair_terms(
     output: Tensor, batch: dict[str, Tensor], weights: LossWeights, reference: Tensor
 ) -> dict[str, Tensor]:
-    """The shares of the damage that are left, (B,) each: 1 where nothing was repaired, 0 where all was.
+    """What a repair leaves to be wished for, (B,) each.
 
-    Shares, as decibels are: by plain differences a hazy sample weighs ten times as much as a striped one, and stripes
-    and blur are hardly learned at all. The gradients' share counts fine damage, which the pictures' hardly sees.
+    ``repair`` is the share of the damage that is left, as decibels are a share: by plain differences a hazy sample
+    weighs ten times as much as a striped one. ``detail`` is the plain difference of the gradients: noise, stripes, rain
+    and blur are damage to these above all, and without it they are learned an order of magnitude more slowly.
     """
     luma, chroma = rgb_to_ycbcr(batch["visible"])
     damaged = ycbcr_to_rgb(torch.maximum(batch["infrared"], luma), chroma)
     left = losses.absolute(output, reference) / (losses.absolute(damaged, reference) + _LEAST_DAMAGE)
     wanted = losses.sobel(rgb_to_ycbcr(reference)[0])
     rough = losses.gradient(rgb_to_ycbcr(output)[0], *wanted)
-    rough_left = rough / (losses.gradient(rgb_to_ycbcr(damaged)[0], *wanted) + 2 * _LEAST_DAMAGE)
-    return {"repair": weights.consistency * left, "detail": weights.consistency * weights.detail * rough_left}
+    return {"repair": weights.consistency * left, "detail": weights.detail * rough}
 
 
 def _metric_terms(luma: Tensor, infrared: Tensor, visible: Tensor, weights: LossWeights) -> dict[str, Tensor]:

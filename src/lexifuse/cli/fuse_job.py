@@ -1,0 +1,109 @@
+"""One pair of a ``lexifuse fuse`` call: what is asked of it, the fusion, the output file and its account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lexifuse.account import account_of
+from lexifuse.errors import InputError, UsageError
+from lexifuse.fuser import Fuser, FusionResult
+from lexifuse.images import write_image
+from lexifuse.instruction import DEGRADATIONS
+from lexifuse.language import Reading, read_prompt
+from lexifuse.pair import ImagePair, read_pair
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is the same for every pair of a call.
+
+    Attributes:
+        fuser: the loaded model.
+        reading: of the words that hold for every pair without words of its own.
+        own_words: stem of a pair to its words.
+        settings: fields that override words and pixels.
+        automatic: ask the pixels where the words say nothing.
+        resize: bring the infrared to the visible grid.
+        report: JSON file beside which panels are written; None for none.
+    """
+
+    fuser: Fuser
+    reading: Reading
+    own_words: Mapping[str, str]
+    settings: Mapping[str, Any]
+    automatic: bool
+    resize: bool
+    report: Path | None
+
+    def run(self, infrared: Path, visible: Path, out: Path) -> dict[str, Any]:
+        """Fuse one pair, write it to ``out``, which must not be one of the inputs, and tell what was done."""
+        if out.exists() and any(out.samefile(path) for path in (infrared, visible) if path.exists()):
+            raise UsageError(f"the output {out} is one of the inputs: choose another with -o")
+        pair = read_pair(infrared, visible, resize=self.resize)
+        words = self.own_words.get(visible.stem)
+        reading = self.reading if words is None else read_prompt(words)
+        result = self.fuser.fuse_pair(pair, self._settled(reading), automatic=self.automatic)
+        result.save(out)
+        told = self._tell(pair, result, out)
+        return {"infrared": str(infrared), "visible": str(visible), "output": str(out), **told}
+
+    def _settled(self, reading: Reading) -> Reading:
+        """The reading with the fields that were set, of which neither words nor pixels are asked any more."""
+        names = [
+            name for name in DEGRADATIONS if any(name.split(".", 1)[-1] == key or name == key for key in self.settings)
+        ]
+        instruction = reading.instruction.with_values(self.settings)
+        return replace(reading, instruction=instruction, denied=tuple(dict.fromkeys((*reading.denied, *names))))
+
+    def _tell(self, pair: ImagePair, result: FusionResult, out: Path) -> dict[str, Any]:
+        reading = result.reading
+        told: dict[str, Any] = {
+            "width": pair.width,
+            "height": pair.height,
+            "model": self.fuser.model.name,
+            "model_sha256": self.fuser.model.sha256,
+            "instruction": result.instruction.to_dict(),
+            "in_words": str(result.instruction),
+            "prompt": reading.prompt if reading else "",
+            "not_understood": list(reading.not_understood) if reading else [],
+            "unsure": list(reading.unsure) if reading else [],
+            "seen": result.seen.to_dict() if result.seen else None,
+            "seconds": round(result.seconds, 4),
+            "notes": list(result.notes),
+        }
+        if self.report is not None:
+            account = account_of(self.fuser, pair, result)
+            panel = self.report.with_name(f"{self.report.stem}_{out.stem}.png")
+            write_image(panel, account.panel())
+            told |= {"change": round(account.change, 3), "notes": list(account.notes), "panel": str(panel)}
+        return told
+
+
+def read_prompts(path: Path) -> dict[str, str]:
+    """Read a file with a line per pair: stem, tab, words. Empty lines are left out.
+
+    Raises:
+        InputError: the file cannot be read, a line has no tab, or a stem stands there twice.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error.strerror or error}): give a line per pair") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is not UTF-8 text: save it as UTF-8 with a line per pair: stem, tab, words"
+        ) from error
+    prompts: dict[str, str] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        stem, tab, words = line.rstrip("\r").partition("\t")
+        if not tab:
+            raise InputError(f"{path}, line {number} has no tab: write the stem of the pair, a tab and its words")
+        if stem.strip() in prompts:
+            raise InputError(f"{path}, line {number}: '{stem.strip()}' stands there twice: keep one of its lines")
+        prompts[stem.strip()] = words
+    return prompts

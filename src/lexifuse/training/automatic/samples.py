@@ -1,0 +1,158 @@
+"""Samples for the network that reads pictures: real and rendered pairs, damaged in known ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from lexifuse.automatic import PATCH, views_of
+from lexifuse.datasets import open_dataset
+from lexifuse.datasets.synthetic import render_scene
+from lexifuse.degradations import FAR_DEPTH, degrade_pair
+from lexifuse.instruction import ASKED_FOR, DEGRADATIONS
+from lexifuse.pair import read_pair
+from lexifuse.pixels import NIGHT_LUMA, change_depth, luma, to_float
+
+SOURCES: dict[str, float] = {
+    "msrs": 0.25,
+    "roadscene": 0.3,
+    "llvip256": 0.08,
+    "llvip": 0.07,
+    "m3svd": 0.1,
+    "wisard_reg": 0.1,
+    "synthetic": 0.1,
+}
+"""Data sets and how often they are drawn from; M3FD is left out, since much of it is hazy or wet by nature."""
+
+SYNTHETIC_SCENES = 60
+HELD_OUT = 8
+"""Every so many pairs one is held out for thresholds."""
+
+_SMALLEST, _LARGEST = 128, 288
+_CHANCES = (0.3, 0.45, 0.18, 0.07)
+_EXCLUSIVE = {"visible.low_light", "visible.over_exposure"}
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One undamaged pair in memory: (H, W) and (H, W, 3) uint8, and (H, W) metres of depth or None."""
+
+    infrared: NDArray[np.uint8]
+    visible: NDArray[np.uint8]
+    depth: NDArray[Any] | None
+
+
+def open_pictures(data: Path) -> dict[str, list[Picture]]:
+    """All training pairs of :data:`SOURCES` by data set, in memory (about 1 GB)."""
+    pictures = {name: list(_read(data, name)) for name in SOURCES if name != "synthetic"}
+    pictures["synthetic"] = [
+        Picture(scene.infrared, scene.visible, scene.depth)
+        for scene in (render_scene(2_000_000 + number) for number in range(SYNTHETIC_SCENES))
+    ]
+    return pictures
+
+
+def _read(data: Path, name: str) -> Iterator[Picture]:
+    for item in open_dataset(data, name, "train").items:
+        pair = read_pair(item.infrared, item.visible)
+        visible = pair.visible if pair.has_colour else np.repeat(pair.visible[..., None], 3, axis=2)
+        yield Picture(change_depth(pair.infrared, np.uint8), change_depth(visible, np.uint8), None)
+
+
+def natural_darkness(visible: NDArray[Any]) -> float:
+    """The ``low_light`` severity that a picture has without our doing, 0..1: 0 by day, up to 0.9 in deep night.
+
+    A night is dark, whoever made it: somebody who types nothing wants it brighter.
+    """
+    mean = float(to_float(luma(visible)).mean())
+    return 0.0 if mean >= NIGHT_LUMA else min(0.4 + 0.5 * (1 - mean / NIGHT_LUMA), 0.9)
+
+
+def draw_damage(rng: np.random.Generator) -> dict[str, float]:
+    """None, one, two or three degradations with severities from barely visible to full."""
+    count = int(rng.choice(len(_CHANCES), p=_CHANCES))
+    names = [str(name) for name in rng.choice(DEGRADATIONS, size=count, replace=False)]
+    if set(names) >= _EXCLUSIVE:
+        names.remove("visible.over_exposure")
+    return {name: float(rng.uniform(ASKED_FOR, 1.0)) for name in names}
+
+
+class PixelSamples(Dataset[dict[str, torch.Tensor]]):
+    """Samples by number; number n is always the same sample.
+
+    Each is a dict of ``patches`` (N, 4, S, S), ``thumbnail`` (4, S, S), ``statistics`` (14,) and ``severity`` (9,):
+    0 where a degradation is not there.
+
+    Args:
+        pictures: from :func:`open_pictures`.
+        count: of samples.
+        seed: of everything drawn.
+        patches: N, per sample.
+        held_out: draw from the held-out pairs instead of the others.
+    """
+
+    def __init__(
+        self, pictures: dict[str, list[Picture]], count: int, *, seed: int, patches: int = 6, held_out: bool = False
+    ) -> None:
+        self.pictures = {
+            name: [item for index, item in enumerate(items) if (index % HELD_OUT == HELD_OUT - 1) == held_out]
+            for name, items in pictures.items()
+        }
+        self.pictures = {name: items for name, items in self.pictures.items() if items}
+        shares = np.array([SOURCES[name] for name in self.pictures])
+        self.names, self.shares = list(self.pictures), shares / shares.sum()
+        self.count, self.seed, self.patches = count, seed, patches
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
+        rng = np.random.default_rng([self.seed, number])
+        items = self.pictures[str(rng.choice(self.names, p=self.shares))]
+        crop = _random_crop(items[int(rng.integers(len(items)))], rng)
+        damage = draw_damage(rng)
+        infrared, visible = degrade_pair(
+            crop.infrared, crop.visible, damage, seed=int(rng.integers(2**31)), depth=crop.depth
+        )
+        natural = natural_darkness(crop.visible)
+        if natural and "visible.over_exposure" not in damage:
+            damage["visible.low_light"] = max(natural, damage.get("visible.low_light", 0.0))
+        height, width = infrared.shape
+        corners = [
+            (int(rng.integers(max(height - PATCH, 0) + 1)), int(rng.integers(max(width - PATCH, 0) + 1)))
+            for _ in range(self.patches)
+        ]
+        views = views_of(infrared, visible, corners)
+        return {
+            "patches": torch.from_numpy(views.patches),
+            "thumbnail": torch.from_numpy(views.thumbnail),
+            "statistics": torch.from_numpy(views.statistics),
+            "severity": torch.tensor([damage.get(name, 0.0) for name in DEGRADATIONS]),
+        }
+
+
+def _random_crop(picture: Picture, rng: np.random.Generator) -> Picture:
+    """A random window, perhaps mirrored, perhaps made smaller so that sharpness varies."""
+    height, width = picture.infrared.shape
+    scale = float(rng.uniform(0.7, 1.0)) if rng.random() < 0.3 else 1.0
+    largest = min(round(_LARGEST / scale), height, width)
+    side = int(rng.integers(min(_SMALLEST, largest), largest + 1))
+    top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    step = -1 if rng.random() < 0.5 else 1
+
+    def cut(image: NDArray[Any]) -> NDArray[Any]:
+        part = image[top : top + side, left : left + side][:, ::step]
+        if scale < 1.0:
+            part = cv2.resize(np.ascontiguousarray(part), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        return np.ascontiguousarray(part)
+
+    depth = None if picture.depth is None else np.minimum(cut(picture.depth), FAR_DEPTH).astype(np.float32)
+    return Picture(cut(picture.infrared), cut(picture.visible), depth)
