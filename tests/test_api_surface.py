@@ -25,6 +25,7 @@ FLOORS = {
     "models": 2,
     "runtime": 2,
     "language": 3,
+    "damage_features": 1,
     "automatic": 3,
     "fuser": 4,
     "contact_sheet": 4,

@@ -4,33 +4,49 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lexifuse.cli.options import DataRoot
-from lexifuse.cli.train_language import train_language
+from lexifuse.cli.train_automatic import train_automatic
+from lexifuse.cli.train_language import EncoderName, train_language
+from lexifuse.errors import UsageError
+
+if TYPE_CHECKING:
+    from lexifuse.training.recipe import Recipe
+    from lexifuse.training.trainer import TrainingResult
 
 train_app = typer.Typer(help="Train models (needs the extra `train`).", no_args_is_help=True, rich_markup_mode=None)
 train_app.command("language")(train_language)
+train_app.command("automatic")(train_automatic)
+
+
+RecipeName = Annotated[str, typer.Option("--recipe", help="A recipe that ships with lexifuse, or a YAML file.")]
+RunFolder = Annotated[Path, typer.Option("-o", "--out", help="Folder of the run: checkpoint, curves, crops.")]
+Accelerator = Annotated[str, typer.Option("--accelerator", help="auto, cpu, cuda or mps.")]
+Devices = Annotated[
+    int, typer.Option("--devices", min=1, help="Processes or devices; the batch is divided among them.")
+]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="Loader processes per device.")]
+StopAfter = Annotated[
+    int | None, typer.Option("--stop-after", min=1, help="Stop after this many steps in all.", show_default=False)
+]
+Initial = Annotated[
+    Path | None, typer.Option("--initial", help="Start from the weights of this checkpoint.", show_default=False)
+]
 
 
 @train_app.command()
 def compact(
     data: DataRoot,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run: checkpoint, curves, crops.")] = Path(
-        "runs/compact"
-    ),
-    recipe: Annotated[str, typer.Option(help="A recipe that ships with lexifuse, or a YAML file.")] = "compact",
-    accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="Processes or devices; the batch is divided among them.")] = 1,
-    workers: Annotated[int, typer.Option(min=0, help="Loader processes per device.")] = 1,
-    stop_after: Annotated[
-        int | None, typer.Option(min=1, help="Stop after this many steps in all.", show_default=False)
-    ] = None,
-    initial: Annotated[
-        Path | None, typer.Option(help="Start from the weights of this checkpoint.", show_default=False)
-    ] = None,
+    out: RunFolder = Path("runs/compact"),
+    recipe: RecipeName = "compact",
+    accelerator: Accelerator = "auto",
+    devices: Devices = 1,
+    workers: Workers = 1,
+    stop_after: StopAfter = None,
+    initial: Initial = None,
 ) -> None:
     """Train the compact model. A run that was interrupted goes on where it stopped."""
     from lexifuse.training import require
@@ -39,16 +55,53 @@ def compact(
     from lexifuse.training.recipe import load_recipe
     from lexifuse.training.trainer import train
 
-    result = train(
-        load_recipe(recipe),
-        data,
-        out,
-        accelerator=accelerator,
-        devices=devices,
-        workers=workers,
-        stop_after=stop_after,
-        initial=initial,
-    )
+    options = {"accelerator": accelerator, "devices": devices, "workers": workers, "stop_after": stop_after}
+    _report(train(_of("compact", load_recipe(recipe)), data, out, initial=initial, **options))  # type: ignore[arg-type]
+
+
+@train_app.command("text-if")
+def text_if(
+    data: DataRoot,
+    out: RunFolder = Path("runs/text-if-small"),
+    recipe: RecipeName = "text-if-small",
+    text_encoder: Annotated[
+        EncoderName | None,
+        typer.Option(help="Take another text encoder than the recipe names.", show_default=False),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="clip: checkpoint or folder; minilm: folder of all-MiniLM-L6-v2.", show_default=False),
+    ] = None,
+    download: Annotated[bool, typer.Option("--download", help="clip: let open_clip download the weights.")] = False,
+    accelerator: Accelerator = "auto",
+    devices: Devices = 1,
+    workers: Workers = 1,
+    stop_after: StopAfter = None,
+    initial: Initial = None,
+) -> None:
+    """Train Text-IF (arXiv 2403.16387): the recipe text-if is the published one, a CPU can train text-if-small."""
+    from lexifuse.training import require
+
+    require()
+    from lexifuse.training.recipe import load_recipe
+    from lexifuse.training.text_features import frozen_encoder, hearing
+    from lexifuse.training.trainer import train
+
+    chosen = _of("text-if", load_recipe(recipe))
+    encoder = frozen_encoder(chosen, text_encoder, weights, download=download)
+    if text_encoder is not None:
+        chosen = hearing(chosen, encoder)
+    options = {"accelerator": accelerator, "devices": devices, "workers": workers, "stop_after": stop_after}
+    _report(train(chosen, data, out, initial=initial, text_encoder=encoder, **options))  # type: ignore[arg-type]
+
+
+def _of(network: str, recipe: Recipe) -> Recipe:
+    if recipe.network != network:
+        raise UsageError(f"the recipe makes the network '{recipe.network}': use `lexifuse train {recipe.network}`")
+    return recipe
+
+
+def _report(result: TrainingResult) -> None:
     typer.echo(f"{result.checkpoint}  ({result.steps} steps)")
     for name, value in result.validation.items():
         typer.echo(f"  {name:28s} {value:8.3f}")
@@ -62,24 +115,30 @@ def evaluate(
     limit: Annotated[int, typer.Option(min=0, help="At most this many pairs of each; 0 takes all.")] = 0,
     into_card: Annotated[bool, typer.Option("--into-card", help="Write the figures into the model's card.")] = False,
 ) -> None:
-    """Measure what a model's card promises: repair at severity 0.7, real nights, plain fusion."""
+    """Measure what a model's card promises.
+
+    A fusion: repair at severity 0.7, real nights, plain fusion. The network that reads pictures: what it finds.
+    """
     import json
 
+    from lexifuse.automatic import TASK, PixelReader
     from lexifuse.cli.progress import progress
     from lexifuse.datasets import open_dataset
+    from lexifuse.evaluation.pixel_reading import measure_reading
     from lexifuse.evaluation.promises import keep_promises
-    from lexifuse.fuser import load
-    from lexifuse.models import write_card
+    from lexifuse.fuser import Fuser
+    from lexifuse.models import find_model, write_card
 
-    fuser = load(model)
+    found = find_model(model)
     datasets = [open_dataset(data, name.strip()) for name in dataset.split(",")]
     total = sum(min(limit or len(one.items), len(one.items)) for one in datasets)
     with progress("evaluating", total) as advance:
-        promises = keep_promises(fuser, datasets, limit=limit, advance=advance)
-    figures = promises.to_dict()
+        if found.card.task == TASK:
+            figures = measure_reading(PixelReader(found), datasets, limit=limit, advance=advance).to_dict()
+        else:
+            figures = keep_promises(Fuser(found), datasets, limit=limit, advance=advance).to_dict()
     typer.echo(json.dumps(figures, indent=1))
     if into_card:
         command = f"lexifuse train evaluate {model} --data DATA --dataset {dataset} --limit {limit}"
-        card = replace(fuser.model.card, metrics={"command": command, **figures})
-        write_card(card, fuser.model.folder)
-        typer.echo(f"written into {fuser.model.folder / 'card.json'}", err=True)
+        write_card(replace(found.card, metrics={"command": command, **figures}), found.folder)
+        typer.echo(f"written into {found.folder / 'card.json'}", err=True)

@@ -34,6 +34,11 @@ def absolute(output: Tensor, target: Tensor) -> Tensor:
     return per_sample((output - target).abs())
 
 
+def root_mean_square(output: Tensor, target: Tensor) -> Tensor:
+    """Root of the mean squared difference, (B, C, H, W) each; what PSNR is the logarithm of."""
+    return (per_sample((output - target) ** 2) + 1e-8).sqrt()
+
+
 def gradient(output: Tensor, target_x: Tensor, target_y: Tensor) -> Tensor:
     """Mean absolute difference of the signed Sobel derivatives to the given ones."""
     horizontal, vertical = sobel(output)

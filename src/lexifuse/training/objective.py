@@ -17,8 +17,6 @@ from lexifuse.training.recipe import LossWeights
 _SURROUNDINGS_SIGMA = 12.0
 _HIGHLIGHT_PUSH, _HIGHLIGHT_STRETCH = 0.12, 0.4
 _TEXTURE_SHARE = 0.4
-_LEAST_DAMAGE = 0.1
-"""Added to the damage that a share is taken of, so that hardly damaged samples do not drown the others' gradients."""
 _FIRST_WISH, _WORDS = len(DEGRADATIONS), len(INSTRUCTION_FIELDS)
 
 
@@ -161,7 +159,8 @@ def _repair_terms(
     """
     luma, chroma = rgb_to_ycbcr(batch["visible"])
     damaged = ycbcr_to_rgb(torch.maximum(batch["infrared"], luma), chroma)
-    left = losses.absolute(output, reference) / (losses.absolute(damaged, reference) + _LEAST_DAMAGE)
+    distance = losses.absolute if weights.power == 1 else losses.root_mean_square
+    left = distance(output, reference) / (distance(damaged, reference) + weights.least_damage)
     wanted = losses.sobel(rgb_to_ycbcr(reference)[0])
     rough = losses.gradient(rgb_to_ycbcr(output)[0], *wanted)
     return {"repair": weights.consistency * left, "detail": weights.detail * rough}

@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lexifuse.errors import UsageError
+from lexifuse.instruction import DEGRADATIONS
+
+PLAIN_ROW = "plain"
+"""The row of ``degradation_weights`` for samples that ask for nothing, and for degradations without a row."""
 
 
 class _Strict(BaseModel):
@@ -61,14 +65,61 @@ class LossWeights(_Strict):
     consistency: float = Field(
         default=0.0, description="repaired output against the averaged model's output on the clean pair"
     )
-    detail: float = Field(default=0.25, description="share of that which the gradients have")
+    least_damage: float = Field(
+        default=0.1,
+        description="added to the damage that a share is taken of: hardly damaged samples do not drown others",
+    )
+    power: Literal[1, 2] = Field(default=1, description="1: mean absolute, 2: root mean square differences of those")
+    detail: float = Field(default=30.0, description="the same for their gradients, always absolute")
     consistency_start: float = Field(default=0.15, description="share of the steps after which consistency begins")
+
+
+class TextConditioning(_Strict):
+    """What a network that listens to text is told, and by which encoder."""
+
+    encoder: str = Field(description="id of the text encoder, such as embedded or clip/ViT-B-32")
+    width: int = Field(gt=0, description="numbers per feature that the encoder gives")
+    features: Literal["sentence", "tokens"] = "sentence"
+    prompts: int = Field(default=4000, ge=0, description="prompts drawn from the corpus")
+    canonical: float = Field(default=0.25, description="share of the samples in the plain words that sliders speak")
+
+
+class TextIFShape(_Strict):
+    """The arguments of ``networks.text_if.TextIF``; the defaults are the paper's."""
+
+    width: int = 48
+    blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
+    refinement: int = 4
+    heads: tuple[int, int, int, int] = (1, 2, 4, 8)
+    expansion: int = 2
+    text_width: int = 512
+    guided: tuple[Literal[1, 2, 3, 4], ...] = (1, 2, 3, 4)
+    cross_attention: bool = True
+    window: int = 0
+    patch: int = 1
+    from_brighter: bool = False
+
+
+class EmsData(_Strict):
+    """A data set in the layout of EMS, whose damage is its own."""
+
+    folder: str = Field(description="below the folder of the data sets")
+    share: float = Field(gt=0, le=1, description="of the samples; the rest is damaged on the fly")
+
+
+class DegradationWeights(_Strict):
+    """One row of Text-IF's losses: the weights of the four terms where the words name a degradation."""
+
+    intensity: float = 8.0
+    ssim: float = 1.0
+    gradient: float = 10.0
+    colour: float = 12.0
 
 
 class Recipe(_Strict):
     """Everything that ``lexifuse train`` needs to make a model."""
 
-    network: str = "compact"
+    network: Literal["compact", "text-if"] = "compact"
     widths: tuple[int, int, int, int] = (24, 48, 64, 80)
     sources: tuple[DataSource, ...]
     crop_store: int = Field(default=160, description="side of the stored crops, pixels")
@@ -76,6 +127,9 @@ class Recipe(_Strict):
     batch: int = 8
     steps: int
     learning_rate: float = 1.5e-3
+    schedule: Literal["cosine", "polynomial"] = Field(
+        default="cosine", description="after the warm-up: cosine to a hundredth, or (1 - progress) ** 0.9 as in Text-IF"
+    )
     warm_up: int = 200
     weight_decay: float = 1e-4
     average_decay: float = 0.998
@@ -84,6 +138,24 @@ class Recipe(_Strict):
     validation: int = Field(default=64, description="crops held out for the fixed validation set")
     mix: SampleMix = SampleMix()
     losses: LossWeights = LossWeights()
+    text: TextConditioning | None = None
+    text_if: TextIFShape | None = None
+    ems: EmsData | None = None
+    degradation_weights: dict[str, DegradationWeights] = {}
+
+    @field_validator("degradation_weights")
+    @classmethod
+    def _known_rows(cls, rows: dict[str, DegradationWeights]) -> dict[str, DegradationWeights]:
+        known = (PLAIN_ROW, *DEGRADATIONS)
+        if strange := sorted(set(rows) - set(known)):
+            raise ValueError(f"unknown degradation '{strange[0]}', choose from {', '.join(known)}")
+        return rows
+
+    @model_validator(mode="after")
+    def _complete(self) -> Recipe:
+        if self.network == "text-if" and self.text is None:
+            raise ValueError("network text-if needs a section 'text' with 'encoder' and 'width'")
+        return self
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -17,10 +18,9 @@ from torch.utils.data import DataLoader, Sampler
 
 from lexifuse.training.checkpoint import load_average, load_checkpoint, save_checkpoint
 from lexifuse.training.crops import CropStore, open_crops
-from lexifuse.training.networks.compact import CompactFusion
-from lexifuse.training.objective import objective, to_repair, without_repairs
+from lexifuse.training.families import Family, family_of
 from lexifuse.training.recipe import Recipe
-from lexifuse.training.samples import Samples
+from lexifuse.training.text_encoders import TextEncoder
 from lexifuse.training.validation import panel, validate
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -44,10 +44,12 @@ class StepSampler(Sampler[list[int]]):
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then a cosine down to a hundredth of the peak."""
+    """Linear warm-up, then a cosine down to a hundredth of the peak, or a polynomial of degree 0.9 down to nothing."""
     if step < recipe.warm_up:
         return recipe.learning_rate * (step + 1) / recipe.warm_up
     progress = (step - recipe.warm_up) / max(recipe.steps - recipe.warm_up, 1)
+    if recipe.schedule == "polynomial":
+        return recipe.learning_rate * max(1.0 - progress, 0.0) ** 0.9
     return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))))
 
 
@@ -76,6 +78,7 @@ def train(
     stop_after: int | None = None,
     cache: Path | None = None,
     initial: Path | None = None,
+    text_encoder: TextEncoder | None = None,
 ) -> TrainingResult:
     """Train a fusion network, or go on where an interrupted run in ``out`` stopped.
 
@@ -89,7 +92,9 @@ def train(
         stop_after: stop after this many steps in all (the schedule stays that of the recipe).
         cache: folder of the crop store; ``out/crops`` where not given.
         initial: a checkpoint whose averaged weights a new run starts from (fine-tuning).
+        text_encoder: the frozen encoder that the recipe names, where it is another than ``embedded``.
     """
+    family = family_of(recipe, text_encoder)
     logger = TensorBoardLogger(out, name="curves", version="")
     fabric = Fabric(
         accelerator=accelerator,
@@ -100,7 +105,7 @@ def train(
     )
 
     def run(fabric: Fabric) -> TrainingResult:
-        return _run(fabric, recipe, data, out, workers, stop_after, cache, initial)
+        return _run(fabric, family, data, out, workers, stop_after, cache, initial)
 
     # One device needs no launcher; with several, every process but the first runs the same command again.
     return fabric.launch(run) if devices > 1 else run(fabric)
@@ -108,7 +113,7 @@ def train(
 
 def _run(
     fabric: Fabric,
-    recipe: Recipe,
+    family: Family,
     data: Path,
     out: Path,
     workers: int,
@@ -116,10 +121,11 @@ def _run(
     cache: Path | None,
     initial: Path | None,
 ) -> TrainingResult:
+    recipe = family.recipe
     with fabric.rank_zero_first():
         store = open_crops(recipe, data, cache or out / "crops")
     torch.manual_seed(recipe.seed)
-    network = CompactFusion(recipe.widths)
+    network = family.network()
     if initial is not None:
         load_average(initial, network)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -131,13 +137,13 @@ def _run(
     model, optimiser = fabric.setup(network, optimiser)
     average = average.to(fabric.device)
     stop = min(stop_after or recipe.steps, recipe.steps)
-    loader = _loader(fabric, recipe, store, start, stop, workers)
+    loader = _loader(fabric, family, store, data, start, stop, workers)
     out.mkdir(parents=True, exist_ok=True)
     values: dict[str, float] = {}
     with _progress(fabric) as progress:
         task = progress.add_task(recipe.network, total=stop, completed=start, loss="")
         for step, batch in enumerate(loader, start=start):
-            total = _step(fabric, model, average, optimiser, batch, recipe, step)
+            total = _step(fabric, family, model, average, optimiser, batch, step)
             progress.update(task, completed=step + 1, loss=f"loss {total:.3f}" if step % _LOG_EVERY == 0 else None)
             done = step + 1
             if done % _SAVE_EVERY == 0 or done == stop:
@@ -147,34 +153,27 @@ def _run(
                         progress.console.print(f"step {done} of {stop}", highlight=False)
                 fabric.barrier()
             if fabric.is_global_zero and (done % _VALIDATE_EVERY == 0 or done == stop):
-                values = validate(average.module, store, recipe)
+                judged = family.by_instruction(average.module)
+                values = validate(judged, store, recipe)
                 fabric.log_dict({f"validation/{name}": value for name, value in values.items()}, done)
-                _log_panel(fabric, average.module, store, recipe, done)
+                _log_panel(fabric, judged, store, recipe, done)
     return TrainingResult(out / CHECKPOINT, stop, values)
 
 
 def _step(
     fabric: Fabric,
+    family: Family,
     model: nn.Module,
     average: AveragedModel,
     optimiser: torch.optim.Optimizer,
-    batch: dict[str, Tensor],
-    recipe: Recipe,
+    batch: dict[str, Any],
     step: int,
 ) -> float:
+    recipe = family.recipe
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(recipe, step)
-    batch = {name: value.contiguous(memory_format=_format(value)) for name, value in batch.items()}
-    reference = None
-    if recipe.losses.consistency and step >= recipe.losses.consistency_start * recipe.steps:
-        with torch.no_grad():
-            asked = to_repair(batch)
-            wishes = without_repairs(batch["conditioning"], batch["statistics_target"])[asked]
-            pair = batch["infrared_target"][asked], batch["visible_target"][asked]
-            reference = average(*pair, wishes).clamp(0, 1) if asked.any() else pair[1]
-    terms = objective(
-        model(batch["infrared"], batch["visible"], batch["conditioning"]), batch, recipe.losses, reference
-    )
+    batch = {name: _arranged(value) for name, value in batch.items()}
+    terms = family.terms(model, average, batch, step)
     loss = torch.stack(list(terms.values())).sum()
     fabric.backward(loss)
     fabric.clip_gradients(model, optimiser, max_norm=1.0, error_if_nonfinite=False)
@@ -189,16 +188,19 @@ def _step(
     return math.nan
 
 
-def _format(value: Tensor) -> torch.memory_format:
-    return torch.channels_last if value.ndim == 4 and value.shape[1] > 1 else torch.contiguous_format
+def _arranged(value: Any) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    several = value.ndim == 4 and value.shape[1] > 1
+    return value.contiguous(memory_format=torch.channels_last if several else torch.contiguous_format)
 
 
 def _loader(
-    fabric: Fabric, recipe: Recipe, store: CropStore, start: int, stop: int, workers: int
-) -> DataLoader[dict[str, Tensor]]:
-    sampler = StepSampler(recipe, start, stop, fabric.global_rank, fabric.world_size)
+    fabric: Fabric, family: Family, store: CropStore, data: Path, start: int, stop: int, workers: int
+) -> DataLoader[dict[str, Any]]:
+    sampler = StepSampler(family.recipe, start, stop, fabric.global_rank, fabric.world_size)
     loader = DataLoader(
-        Samples(store, recipe),
+        family.samples(store, data),
         batch_sampler=sampler,
         num_workers=workers,
         worker_init_fn=_single_threaded,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from lexifuse.automatic import PATCH, views_of
+from lexifuse.damage_features import damage_features
 from lexifuse.datasets import open_dataset
 from lexifuse.datasets.synthetic import render_scene
 from lexifuse.degradations import FAR_DEPTH, degrade_pair
 from lexifuse.instruction import ASKED_FOR, DEGRADATIONS
 from lexifuse.pair import read_pair
 from lexifuse.pixels import NIGHT_LUMA, change_depth, luma, to_float
+
+SYNTHETIC = "synthetic"
+"""The source that is rendered, not read."""
 
 SOURCES: dict[str, float] = {
     "msrs": 0.25,
@@ -28,15 +31,14 @@ SOURCES: dict[str, float] = {
     "llvip": 0.07,
     "m3svd": 0.1,
     "wisard_reg": 0.1,
-    "synthetic": 0.1,
+    SYNTHETIC: 0.1,
 }
 """Data sets and how often they are drawn from; M3FD is left out, since much of it is hazy or wet by nature."""
 
-SYNTHETIC_SCENES = 60
 HELD_OUT = 8
 """Every so many pairs one is held out for thresholds."""
 
-_SMALLEST, _LARGEST = 128, 288
+_SMALLEST, _LARGEST = 144, 360
 _CHANCES = (0.3, 0.45, 0.18, 0.07)
 _EXCLUSIVE = {"visible.low_light", "visible.over_exposure"}
 
@@ -50,14 +52,21 @@ class Picture:
     depth: NDArray[Any] | None
 
 
-def open_pictures(data: Path) -> dict[str, list[Picture]]:
-    """All training pairs of :data:`SOURCES` by data set, in memory (about 1 GB)."""
-    pictures = {name: list(_read(data, name)) for name in SOURCES if name != "synthetic"}
-    pictures["synthetic"] = [
-        Picture(scene.infrared, scene.visible, scene.depth)
-        for scene in (render_scene(2_000_000 + number) for number in range(SYNTHETIC_SCENES))
-    ]
-    return pictures
+def open_pictures(data: Path, sources: Iterable[str], scenes: int) -> dict[str, list[Picture]]:
+    """All training pairs by data set, in memory (about 1 GB for :data:`SOURCES`).
+
+    Args:
+        data: folder of the data sets.
+        sources: their names.
+        scenes: how many to render for :data:`SYNTHETIC`.
+    """
+    rendered = (render_scene(2_000_000 + number) for number in range(scenes))
+    return {
+        name: [Picture(scene.infrared, scene.visible, scene.depth) for scene in rendered]
+        if name == SYNTHETIC
+        else list(_read(data, name))
+        for name in sources
+    }
 
 
 def _read(data: Path, name: str) -> Iterator[Picture]:
@@ -88,28 +97,34 @@ def draw_damage(rng: np.random.Generator) -> dict[str, float]:
 class PixelSamples(Dataset[dict[str, torch.Tensor]]):
     """Samples by number; number n is always the same sample.
 
-    Each is a dict of ``patches`` (N, 4, S, S), ``thumbnail`` (4, S, S), ``statistics`` (14,) and ``severity`` (9,):
-    0 where a degradation is not there.
+    Each is a dict of ``features`` (F,), see :mod:`lexifuse.damage_features`, and ``severity`` (9,): 0 where a
+    degradation is not there.
 
     Args:
         pictures: from :func:`open_pictures`.
+        shares: how often each data set is drawn from.
         count: of samples.
         seed: of everything drawn.
-        patches: N, per sample.
         held_out: draw from the held-out pairs instead of the others.
     """
 
     def __init__(
-        self, pictures: dict[str, list[Picture]], count: int, *, seed: int, patches: int = 6, held_out: bool = False
+        self,
+        pictures: dict[str, list[Picture]],
+        shares: Mapping[str, float],
+        count: int,
+        *,
+        seed: int,
+        held_out: bool = False,
     ) -> None:
         self.pictures = {
             name: [item for index, item in enumerate(items) if (index % HELD_OUT == HELD_OUT - 1) == held_out]
             for name, items in pictures.items()
         }
         self.pictures = {name: items for name, items in self.pictures.items() if items}
-        shares = np.array([SOURCES[name] for name in self.pictures])
-        self.names, self.shares = list(self.pictures), shares / shares.sum()
-        self.count, self.seed, self.patches = count, seed, patches
+        weights = np.array([shares[name] for name in self.pictures])
+        self.names, self.shares = list(self.pictures), weights / weights.sum()
+        self.count, self.seed = count, seed
 
     def __len__(self) -> int:
         return self.count
@@ -125,16 +140,8 @@ class PixelSamples(Dataset[dict[str, torch.Tensor]]):
         natural = natural_darkness(crop.visible)
         if natural and "visible.over_exposure" not in damage:
             damage["visible.low_light"] = max(natural, damage.get("visible.low_light", 0.0))
-        height, width = infrared.shape
-        corners = [
-            (int(rng.integers(max(height - PATCH, 0) + 1)), int(rng.integers(max(width - PATCH, 0) + 1)))
-            for _ in range(self.patches)
-        ]
-        views = views_of(infrared, visible, corners)
         return {
-            "patches": torch.from_numpy(views.patches),
-            "thumbnail": torch.from_numpy(views.thumbnail),
-            "statistics": torch.from_numpy(views.statistics),
+            "features": torch.from_numpy(damage_features(infrared, visible)),
             "severity": torch.tensor([damage.get(name, 0.0) for name in DEGRADATIONS]),
         }
 

@@ -1,59 +1,126 @@
-"""Training of the network that reads pictures: a folder of data sets in, a checkpoint out. Resumes exactly."""
+"""Training of the network that reads pictures: features are collected once and kept, then learned from in a minute."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 
-from lexifuse.instruction import ASKED_FOR
-from lexifuse.training.automatic.samples import PixelSamples, open_pictures
-from lexifuse.training.checkpoint import load_checkpoint, save_checkpoint
-from lexifuse.training.networks.automatic import AutomaticNetwork
+from lexifuse.errors import ModelError
+from lexifuse.files import atomic_file
+from lexifuse.instruction import ASKED_FOR, DEGRADATIONS
+from lexifuse.training.automatic.network import AutomaticNetwork
+from lexifuse.training.automatic.samples import SOURCES, PixelSamples, open_pictures
 
-CHECKPOINT = "automatic.safetensors"
-_SAVE_EVERY, _SEVERITY_WEIGHT = 250, 4.0
+_CHUNK = 500
+_SEVERITY_WEIGHT = 4.0 / len(DEGRADATIONS)
 
 
 class AutomaticRecipe(BaseModel):
     """How the network that reads pictures is trained.
 
     Attributes:
-        steps: gradient steps.
+        sources: data sets and how often each is drawn from.
+        scenes: how many are rendered.
+        samples: damaged and undamaged pairs to learn from.
+        held_out: samples of held-out pairs, which thresholds are chosen on.
+        epochs: passes over the samples.
         batch: samples per step.
         learning_rate: at its peak; a cosine brings it down to nought.
         weight_decay: of AdamW.
-        average_decay: of the averaged weights, which are the ones exported.
         seed: of samples and weights.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    steps: int = 2500
-    batch: int = 16
+    sources: dict[str, float] = SOURCES
+    scenes: int = 60
+    samples: int = 24_000
+    held_out: int = 2_000
+    epochs: int = 40
+    batch: int = 128
     learning_rate: float = 2e-3
-    weight_decay: float = 1e-3
-    average_decay: float = 0.995
+    weight_decay: float = 2e-2
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Loss:
-    """Loss terms of one step."""
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """Features (N, F) and true severities (N, 9) of samples."""
 
-    presence: Tensor
+    features: Tensor
     severity: Tensor
 
 
-def loss_of(logits: Tensor, estimated: Tensor, severity: Tensor) -> Loss:
+def collect(recipe: AutomaticRecipe, data: Path, out: Path, *, workers: int = 1) -> tuple[Collected, Collected]:
+    """The samples to learn from and the held-out ones; those that an earlier run left in ``out`` are not made again.
+
+    Args:
+        recipe: how many of what.
+        data: folder of the data sets.
+        out: folder where they are kept, in chunks.
+        workers: loader processes; 0 for none.
+
+    Raises:
+        ModelError: what lies in ``out`` was made by another recipe.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _check_choices(recipe, out / "recipe.json")
+    pictures = open_pictures(data, recipe.sources, recipe.scenes)
+    sets = []
+    for name, count, held_out in (("train", recipe.samples, False), ("held_out", recipe.held_out, True)):
+        samples = PixelSamples(pictures, recipe.sources, count, seed=recipe.seed + held_out, held_out=held_out)
+        sets.append(_collect(samples, out, name, workers))
+    return sets[0], sets[1]
+
+
+def _check_choices(recipe: AutomaticRecipe, path: Path) -> None:
+    choices = recipe.model_dump_json(include={"sources", "scenes", "samples", "held_out", "seed"})
+    if path.is_file() and path.read_text() != choices:
+        raise ModelError(f"{path.parent} holds samples of another recipe: start in another --out folder")
+    path.write_text(choices)
+
+
+def _collect(samples: PixelSamples, out: Path, name: str, workers: int) -> Collected:
+    chunks: list[np.ndarray] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        task = progress.add_task(f"samples ({name})", total=len(samples))
+        for start in range(0, len(samples), _CHUNK):
+            path = out / f"{name}_{start:06d}.npy"
+            numbers = range(start, min(start + _CHUNK, len(samples)))
+            if not path.is_file():
+                rows = np.concatenate(list(_rows(Subset(samples, numbers), workers)))
+                with atomic_file(path) as file:
+                    np.save(file, rows)
+            chunks.append(np.load(path, allow_pickle=False))
+            progress.update(task, completed=numbers.stop)
+    table = torch.from_numpy(np.concatenate(chunks))
+    return Collected(table[:, : -len(DEGRADATIONS)], table[:, -len(DEGRADATIONS) :])
+
+
+def _rows(samples: Dataset[dict[str, Tensor]], workers: int) -> Iterator[np.ndarray]:
+    for batch in DataLoader(samples, batch_size=50, num_workers=workers, worker_init_fn=_single_threaded):
+        yield torch.cat((batch["features"], batch["severity"]), 1).float().numpy()
+
+
+def _single_threaded(_worker: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+
+
+def loss_of(logits: Tensor, estimated: Tensor, severity: Tensor) -> tuple[Tensor, Tensor]:
     """Cross-entropy of presence, and absolute error of the severity where there is damage.
 
     Args:
@@ -63,59 +130,29 @@ def loss_of(logits: Tensor, estimated: Tensor, severity: Tensor) -> Loss:
     """
     there = (severity >= ASKED_FOR).float()
     error = (estimated - severity).abs() * there
-    return Loss(functional.binary_cross_entropy_with_logits(logits, there), error.sum() / there.sum().clamp_min(1.0))
+    return functional.binary_cross_entropy_with_logits(logits, there), error.sum() / there.sum().clamp_min(1.0)
 
 
-def train_automatic(recipe: AutomaticRecipe, data: Path, out: Path, *, workers: int = 1) -> Path:
-    """Train, or go on where an interrupted run in ``out`` stopped; the checkpoint.
-
-    Args:
-        recipe: how.
-        data: folder of the data sets.
-        out: folder for the checkpoint.
-        workers: loader processes.
-    """
-    out.mkdir(parents=True, exist_ok=True)
+def fit(recipe: AutomaticRecipe, samples: Collected) -> AutomaticNetwork:
+    """Learn from collected samples; the same samples and recipe give the same network."""
     torch.manual_seed(recipe.seed)
-    network = AutomaticNetwork()
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average_decay))
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98)
-    )
-    path = out / CHECKPOINT
-    start = load_checkpoint(path, network, average, optimiser, recipe) if path.is_file() else 0
-    samples = PixelSamples(open_pictures(data), recipe.steps * recipe.batch, seed=recipe.seed)
-    rest = Subset(samples, range(start * recipe.batch, recipe.steps * recipe.batch))
-    loader = DataLoader(rest, batch_size=recipe.batch, num_workers=workers, worker_init_fn=_single_threaded)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[loss]}")) as progress:
-        task = progress.add_task("automatic", total=recipe.steps, completed=start, loss="")
-        for step, batch in enumerate(loader, start=start):
+    network = AutomaticNetwork(samples.features.shape[1])
+    network.normalise_by(samples.features)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    per_epoch = -(-len(samples.features) // recipe.batch)
+    total = recipe.epochs * per_epoch
+    generator = torch.Generator().manual_seed(recipe.seed)
+    with Progress() as progress:
+        task = progress.add_task("learning", total=total)
+        for step in range(total):
+            if step % per_epoch == 0:
+                order = torch.randperm(len(samples.features), generator=generator)
+            chosen = order[step % per_epoch * recipe.batch :][: recipe.batch]
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(recipe, step)
-            logits, severities = network(batch["patches"], batch["thumbnail"], batch["statistics"])
-            loss = loss_of(logits, severities, batch["severity"])
-            (loss.presence + _SEVERITY_WEIGHT * loss.severity / 9).backward()
+                group["lr"] = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * step / total))
+            presence, error = loss_of(*network(samples.features[chosen]), samples.severity[chosen])
+            (presence + _SEVERITY_WEIGHT * error).backward()
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-            average.update_parameters(network)
-            told = f"presence {float(loss.presence.detach()):.3f}, severity {float(loss.severity.detach()):.3f}"
-            progress.update(task, completed=step + 1, loss=told)
-            if (step + 1) % _SAVE_EVERY == 0 or step + 1 == recipe.steps:
-                save_checkpoint(path, network, average, optimiser, step + 1, recipe)
-                if not progress.console.is_terminal:
-                    progress.console.print(f"step {step + 1} of {recipe.steps}: {told}", highlight=False)
-    return path
-
-
-def learning_rate(recipe: AutomaticRecipe, step: int) -> float:
-    """A hundred steps of warm-up, then a cosine."""
-    rise = min((step + 1) / 100, 1.0)
-    return recipe.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
-
-
-def _single_threaded(_worker: int) -> None:
-    import cv2
-
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
+            progress.advance(task)
+    return network.eval()

@@ -1,0 +1,133 @@
+"""Numbers that damage shows in: spectra of patches, shares of the histogram, dark channel. For telling it from pixels.
+
+Noise lifts the high end of a spectrum, blur lowers it, stripes stand out along one axis and rain along another; haze
+lifts the dark channel, wrong exposure moves the histogram. The cost does not depend on the size of the pictures.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexifuse.pixels import luma, to_float
+from lexifuse.statistics import picture_statistics
+
+PATCH = 64
+"""Side of a patch, and of the thumbnail, pixels."""
+
+PATCHES = 16
+"""Patches looked at, spread evenly over the picture."""
+
+_RADII = (0.0, 0.04, 0.08, 0.15, 0.25, 0.36, 0.71)
+"""Edges of the bands of spatial frequency, cycles per pixel."""
+
+_ANGLES = (0.0, 4.0, 25.0, 65.0, 86.0, 90.1)
+"""Edges of the sectors of direction, degrees from the rows; the narrow ones hold stripes."""
+
+_PERCENTILES = (20, 50, 80)
+_QUANTILES = (0.005, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.995)
+
+Corner = tuple[int, int]
+
+
+def damage_features(
+    infrared: NDArray[Any], visible: NDArray[Any], corners: list[Corner] | None = None
+) -> NDArray[np.float32]:
+    """The numbers of a pair, shape (F,), F = ``len(damage_features(...))`` for any pair.
+
+    Args:
+        infrared: (H, W); uint8, uint16 or float32 in 0..1.
+        visible: (H, W, 3) RGB or (H, W), likewise.
+        corners: row and column of each patch; spread evenly where None. What lies over the border is mirrored.
+    """
+    height, width = infrared.shape
+    patches = np.stack([_patch(infrared, visible, corner) for corner in corners or spread(height, width)])
+    return np.concatenate(
+        (
+            *(_of_plane(patches[..., index]) for index in range(3)),
+            _of_whole(infrared, visible),
+            picture_statistics(infrared, visible),
+        )
+    ).astype(np.float32)
+
+
+def spread(height: int, width: int) -> list[Corner]:
+    """Row and column of :data:`PATCHES` or fewer patches, on a grid with about the proportions of the picture."""
+    rows = min(max(round(math.sqrt(PATCHES * height / width)), 1), PATCHES)
+    columns = max(PATCHES // rows, 1)
+
+    def along(length: int, count: int) -> list[int]:
+        space = max(length - PATCH, 0)
+        return sorted({round(space * (index + 0.5) / count) for index in range(count)})
+
+    return [(row, column) for row in along(height, rows) for column in along(width, columns)]
+
+
+def _patch(infrared: NDArray[Any], visible: NDArray[Any], corner: Corner) -> NDArray[np.float32]:
+    """Infrared, visible luma and red minus green of one patch, (PATCH, PATCH, 3)."""
+    area = np.s_[corner[0] : corner[0] + PATCH, corner[1] : corner[1] + PATCH]
+    seen = to_float(visible[area])
+    chroma = seen[..., 0] - seen[..., 1] if seen.ndim == 3 else np.zeros_like(seen)
+    planes = np.stack((to_float(infrared[area]), to_float(luma(seen)), chroma), axis=2)
+    below, beside = PATCH - planes.shape[0], PATCH - planes.shape[1]
+    return np.pad(planes, ((0, below), (0, beside), (0, 0)), mode="symmetric") if below or beside else planes
+
+
+@lru_cache(maxsize=1)
+def _bands() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The window of a patch, and (PATCH * (PATCH // 2 + 1), B): the mean over each band of a half spectrum."""
+    window = np.hanning(PATCH + 2)[1:-1]
+    down, across = np.fft.fftfreq(PATCH)[:, None], np.fft.rfftfreq(PATCH)[None]
+    radius, angle = np.hypot(down, across).ravel(), np.degrees(np.arctan2(np.abs(down), across)).ravel()
+    columns = []
+    for inner, outer in itertools.pairwise(_RADII):
+        for low, high in itertools.pairwise(_ANGLES):
+            inside = (radius > inner) & (radius <= outer) & (angle >= low) & (angle < high)
+            columns.append(inside / max(inside.sum(), 1))
+    return np.outer(window, window).astype(np.float32), np.stack(columns, axis=1).astype(np.float32)
+
+
+def _of_plane(patches: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Spectra of (N, PATCH, PATCH) in bands, as percentiles over the patches, and the shape of fine detail."""
+    window, bands = _bands()
+    centred = patches - patches.mean((1, 2), keepdims=True)
+    power = np.abs(np.fft.rfft2(centred * window)) ** 2 / PATCH**2
+    levels = np.log10(power.reshape(len(patches), -1) @ bands + 1e-7)
+    fine = patches[:, 1:-1, 1:-1] - 0.25 * (
+        patches[:, :-2, 1:-1] + patches[:, 2:, 1:-1] + patches[:, 1:-1, :-2] + patches[:, 1:-1, 2:]
+    )
+    deviation = fine.std((1, 2)) + 1e-3
+    # Streaks are brighter than what is behind them: they skew the fine detail, noise does not.
+    skewness = (fine**3).mean((1, 2)) / deviation**3
+    peakedness = np.log((fine**4).mean((1, 2)) / deviation**4 + 1e-3)
+    return np.concatenate(
+        (
+            np.percentile(levels, _PERCENTILES, axis=0).ravel(),
+            np.percentile(np.stack((skewness, peakedness), 1), _PERCENTILES, axis=0).ravel(),
+        )
+    )
+
+
+def _of_whole(infrared: NDArray[Any], visible: NDArray[Any]) -> NDArray[np.float64]:
+    """Histograms, dark channel, saturation and their change from top to bottom, of a thumbnail of the whole."""
+    import cv2
+
+    side = (PATCH, PATCH)
+    heat = to_float(cv2.resize(infrared, side, interpolation=cv2.INTER_AREA))
+    seen = to_float(cv2.resize(visible, side, interpolation=cv2.INTER_AREA))
+    colour = seen if seen.ndim == 3 else np.repeat(seen[..., None], 3, axis=2)
+    grey, brightest, darkest = luma(np.ascontiguousarray(colour)), colour.max(2), colour.min(2)
+    dark_channel = cv2.erode(np.ascontiguousarray(darkest), np.ones((5, 5), np.uint8))
+    saturation = (brightest - darkest) / (brightest + 0.02)
+    values = [np.quantile(plane, _QUANTILES) for plane in (heat, grey, dark_channel, saturation)]
+    for plane in (heat, grey, dark_channel, saturation):
+        halves = plane[: PATCH // 2], plane[PATCH // 2 :]
+        values.append(np.array([f(half) for half in halves for f in (np.mean, np.std)]))
+    clipped = [np.mean(plane >= 0.98) for plane in (heat, grey, brightest)]
+    crushed = [np.mean(plane <= 0.02) for plane in (heat, grey, darkest)]
+    return np.concatenate((*values, clipped, crushed))
