@@ -96,15 +96,17 @@ def _of_plane(patches: NDArray[np.float32]) -> NDArray[np.float64]:
     """Spectra of (N, PATCH, PATCH) in bands, as percentiles over the patches, and the shape of fine detail."""
     window, bands = _bands()
     centred = patches - patches.mean((1, 2), keepdims=True)
-    power = np.abs(np.fft.rfft2(centred * window)) ** 2 / PATCH**2
+    spectrum = np.fft.rfft2(centred * window)
+    power = (spectrum.real**2 + spectrum.imag**2) / PATCH**2
     levels = np.log10(power.reshape(len(patches), -1) @ bands + 1e-7)
     fine = patches[:, 1:-1, 1:-1] - 0.25 * (
         patches[:, :-2, 1:-1] + patches[:, 2:, 1:-1] + patches[:, 1:-1, :-2] + patches[:, 1:-1, 2:]
     )
     deviation = fine.std((1, 2)) + 1e-3
     # Streaks are brighter than what is behind them: they skew the fine detail, noise does not.
-    skewness = (fine**3).mean((1, 2)) / deviation**3
-    peakedness = np.log((fine**4).mean((1, 2)) / deviation**4 + 1e-3)
+    square = fine * fine
+    skewness = (square * fine).mean((1, 2)) / deviation**3
+    peakedness = np.log((square * square).mean((1, 2)) / deviation**4 + 1e-3)
     return np.concatenate(
         (
             np.percentile(levels, _PERCENTILES, axis=0).ravel(),

@@ -15,7 +15,7 @@ def train_automatic(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run: checkpoint and exported model.")] = Path(
         "runs/automatic"
     ),
-    samples: Annotated[int, typer.Option(min=1, help="Damaged and undamaged pairs to learn from.")] = 24_000,
+    samples: Annotated[int, typer.Option(min=1, help="Damaged and undamaged pairs to learn from.")] = 16_000,
     seed: Annotated[int, typer.Option(help="Of the samples and the weights.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Loader processes.")] = 1,
 ) -> None:

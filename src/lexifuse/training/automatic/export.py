@@ -21,6 +21,9 @@ from lexifuse.training.automatic.network import AutomaticNetwork
 from lexifuse.training.automatic.trainer import AutomaticRecipe, Collected, collect, fit
 
 _OPSET = 17
+_LEAST = 0.4
+"""No threshold is lower: the held-out pairs are too few to trust a probability that is small."""
+
 _FALSE_ALARMS = 0.006
 """Share of undamaged samples that one degradation may be falsely seen in; nine of them stay near 5 %."""
 
@@ -105,7 +108,7 @@ def choose_thresholds(network: nn.Module, held_out: Collected) -> dict[str, floa
 
 def _threshold(probability: NDArray[Any], there: NDArray[Any], undamaged: NDArray[Any]) -> float:
     best, chosen = -1.0, 0.95
-    for threshold in np.linspace(0.1, 0.95, 86):
+    for threshold in np.linspace(_LEAST, 0.95, 56):
         said = probability >= threshold
         if said[undamaged & ~there].mean() > _FALSE_ALARMS:
             continue

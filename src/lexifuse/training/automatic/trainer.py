@@ -44,7 +44,7 @@ class AutomaticRecipe(BaseModel):
 
     sources: dict[str, float] = SOURCES
     scenes: int = 60
-    samples: int = 24_000
+    samples: int = 16_000
     held_out: int = 2_000
     epochs: int = 40
     batch: int = 128
