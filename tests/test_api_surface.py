@@ -32,6 +32,8 @@ FLOORS = {
     "training": 4,
     "account": 5,
     "evaluation": 5,
+    "client": 5,
+    "service": 6,
     "cli": 6,
 }
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from lexifuse.instruction import Instruction
     from lexifuse.language import Reading, read_prompt
     from lexifuse.pair import ImagePair, read_image, read_pair, write_image
+
+# ONNX Runtime from 1.29 on sends telemetry unless this is set before it is loaded. Pictures and what is done with them
+# are nobody else's business.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 

@@ -19,6 +19,7 @@ from lexifuse.cli.export import export
 from lexifuse.cli.fuse import fuse
 from lexifuse.cli.inspect import inspect
 from lexifuse.cli.models import models
+from lexifuse.cli.serve import serve
 from lexifuse.cli.train import train_app
 from lexifuse.errors import LexifuseError, UsageError
 
@@ -40,6 +41,7 @@ app.command()(demo)
 app.command()(models)
 app.command("eval")(evaluate)
 app.command()(bench)
+app.command()(serve)
 app.add_typer(train_app, name="train")
 app.command()(export)
 

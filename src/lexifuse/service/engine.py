@@ -1,0 +1,188 @@
+"""The work itself, as it runs in a worker thread: uploads in, pictures and readings out."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from lexifuse.automatic import AUTOMATIC, read_pixels
+from lexifuse.fuser import Fuser, FusionResult, load
+from lexifuse.language import Reading, read_prompt
+from lexifuse.models import Model, find_model, shipped_models
+from lexifuse.service.problems import ProblemError
+from lexifuse.service.settings import ServiceSettings
+from lexifuse.service.uploads import read_uploads
+
+if TYPE_CHECKING:
+    from lexifuse.instruction import Instruction
+    from lexifuse.pair import ImagePair
+
+PICTURE_FORMATS: Mapping[str, tuple[str, str]] = {
+    "png": (".png", "image/png"),
+    "jpeg": (".jpg", "image/jpeg"),
+    "webp": (".webp", "image/webp"),
+    "tiff": (".tif", "image/tiff"),
+}
+"""Formats of the answer: suffix and media type."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The two uploads of a request.
+
+    Attributes:
+        infrared: an open file.
+        visible: an open file.
+        resize: bring an infrared picture of another size to the visible grid.
+    """
+
+    infrared: BinaryIO
+    visible: BinaryIO
+    resize: bool = False
+
+
+@dataclass(frozen=True)
+class FusionRequest:
+    """What is asked of one fusion.
+
+    Attributes:
+        pictures: the two uploads.
+        prompt: words, or ``auto``.
+        values: fields that override what the words said, as ``--set`` does.
+        model: a name; the service's own model where empty.
+        picture_format: one of :data:`PICTURE_FORMATS`.
+    """
+
+    pictures: Pictures
+    prompt: str
+    values: Mapping[str, Any]
+    model: str
+    picture_format: str
+
+
+@dataclass(frozen=True)
+class Fused:
+    """A fusion, encoded.
+
+    Attributes:
+        content: the picture file.
+        media_type: of the file.
+        result: the fusion itself.
+        model: that made it.
+        reading: how the words were understood, where there were words.
+        milliseconds: spent on each stage.
+    """
+
+    content: bytes
+    media_type: str
+    result: FusionResult
+    model: Model
+    reading: Reading | None
+    milliseconds: Mapping[str, float]
+
+
+class Engine:
+    """Loaded models and what is done with them. All methods may be called from several threads."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._settings = settings
+        self._fusers: dict[str, Fuser] = {}
+        self._loading = threading.Lock()
+
+    @property
+    def ready(self) -> bool:
+        """True once the service's own model is loaded."""
+        return bool(self._fusers)
+
+    def load(self) -> None:
+        """Load what the first request would otherwise wait for.
+
+        Raises:
+            ModelError: the service's own model is missing or damaged.
+        """
+        read_prompt("dark")
+        self.fuser("")
+
+    def models(self) -> list[Model]:
+        """The fusion models that may be asked for, the service's own first."""
+        own = find_model(self._settings.model)
+        others = [model for model in shipped_models() if model.card.task == "fusion" and model.name != own.name]
+        return [own, *others]
+
+    def fuser(self, name: str) -> Fuser:
+        """A model by name, loaded once. A client cannot name files of this machine.
+
+        Raises:
+            ProblemError: there is no such model.
+        """
+        models = {model.name: model for model in self.models()}
+        model = models.get(name) if name else next(iter(models.values()))
+        if model is None:
+            raise ProblemError("invalid", f"there is no model '{name}': choose from {', '.join(models)}")
+        with self._loading:
+            if model.name not in self._fusers:
+                settings = self._settings
+                self._fusers[model.name] = load(model.folder, threads=settings.threads, provider=settings.provider)
+            return self._fusers[model.name]
+
+    def fuse(self, request: FusionRequest) -> Fused:
+        """Fuse an uploaded pair.
+
+        Raises:
+            ProblemError: a picture is too large or in an unknown format, or there is no such model.
+            LexifuseError: a picture or a field cannot be used.
+        """
+        fuser = self.fuser(request.model)
+        clock = _Clock()
+        with tempfile.TemporaryDirectory(prefix="lexifuse-") as folder:
+            pair = self._read(request.pictures, Path(folder))
+            clock.lap("decode")
+            instruction, reading = _instruction(pair, request.prompt, request.values)
+            clock.lap("understand")
+            result = fuser.fuse_pair(pair, instruction)
+            clock.lap("fuse")
+            suffix, media_type = PICTURE_FORMATS[request.picture_format]
+            path = Path(folder) / f"fused{suffix}"
+            result.save(path)
+            content = path.read_bytes()
+            clock.lap("encode")
+        return Fused(content, media_type, result, fuser.model, reading, clock.milliseconds)
+
+    def inspect(self, pictures: Pictures) -> dict[str, Any]:
+        """What the pixels of an uploaded pair look like; raises as :meth:`fuse` does."""
+        with tempfile.TemporaryDirectory(prefix="lexifuse-") as folder:
+            return read_pixels(self._read(pictures, Path(folder))).to_dict()
+
+    def _read(self, pictures: Pictures, folder: Path) -> ImagePair:
+        return read_uploads(
+            pictures.infrared,
+            pictures.visible,
+            folder,
+            max_pixels=self._settings.max_pixels,
+            resize=pictures.resize,
+        )
+
+
+class _Clock:
+    """Milliseconds per stage."""
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.milliseconds[stage] = 1000 * (now - self._last)
+        self._last = now
+
+
+def _instruction(pair: ImagePair, prompt: str, values: Mapping[str, Any]) -> tuple[Instruction, Reading | None]:
+    if prompt.strip().lower() == AUTOMATIC:
+        return read_pixels(pair).instruction.with_values(values), None
+    reading = read_prompt(prompt)
+    return reading.instruction.with_values(values), reading

@@ -1,0 +1,160 @@
+"""The ``/v1`` routes: what a request may say, and what comes back."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+
+from lexifuse.errors import UsageError
+from lexifuse.language import read_prompt
+from lexifuse.service.engine import PICTURE_FORMATS, Fused, FusionRequest, Pictures
+from lexifuse.service.problems import ProblemError, problem_responses
+from lexifuse.service.schemas import FusionSchema, InspectionSchema, ModelsSchema, Prompt, ReadingSchema
+from lexifuse.service.settings import MAX_PROMPT
+from lexifuse.service.state import Service
+
+INSTRUCTION_HEADER = "X-Lexifuse-Instruction"
+NOTES_HEADER = "X-Lexifuse-Notes"
+MODEL_HEADER = "X-Lexifuse-Model"
+ANSWER_HEADERS = (INSTRUCTION_HEADER, NOTES_HEADER, MODEL_HEADER)
+
+_QUEUED = ("malformed", "upload-too-slow", "too-large", "invalid", "queue-full", "internal", "out-of-time")
+_PICTURES = (*_QUEUED, "too-many-pixels", "unknown-picture-format", "unusable-picture")
+
+_FUSED_RESPONSE: dict[str, Any] = {
+    "description": "The fused picture, or JSON with the picture in base64.",
+    "headers": {
+        INSTRUCTION_HEADER: {"description": "What was carried out, JSON.", "schema": {"type": "string"}},
+        NOTES_HEADER: {"description": "What the user should know, a JSON list.", "schema": {"type": "string"}},
+        MODEL_HEADER: {"description": "The model's name.", "schema": {"type": "string"}},
+        "Server-Timing": {"description": "Milliseconds per stage.", "schema": {"type": "string"}},
+    },
+    "content": {media: {"schema": {"type": "string", "format": "binary"}} for _, media in PICTURE_FORMATS.values()},
+    "model": FusionSchema,
+}
+
+Infrared = Annotated[UploadFile, File(description="The infrared picture: PNG, JPEG, TIFF, BMP or WebP, 8 or 16 bits.")]
+Visible = Annotated[UploadFile, File(description="The visible picture of the same scene, registered, same size.")]
+Resize = Annotated[bool, Form(description="Bring an infrared picture of another size to the visible picture's.")]
+
+router = APIRouter(prefix="/v1")
+
+
+@router.post("/fuse", response_class=Response, responses={200: _FUSED_RESPONSE, **problem_responses(*_PICTURES)})
+async def fuse(
+    request: Request,
+    infrared: Infrared,
+    visible: Visible,
+    prompt: Annotated[
+        str,
+        Form(
+            max_length=MAX_PROMPT,
+            description="What is wrong with the pictures and what should stand out; `auto` looks at the pictures.",
+            examples=["the visible image is dark; make people stand out"],
+        ),
+    ] = "",
+    values: Annotated[
+        list[str],
+        Form(
+            alias="set",
+            max_length=32,
+            description="`KEY=VALUE`, as often as needed: overrides what the words said.",
+            examples=[["visible.low_light=0.8", "balance=0.3"]],
+        ),
+    ] = [],  # noqa: B006 - FastAPI copies it
+    model: Annotated[str, Form(max_length=200, description="A name that /v1/models lists.", examples=["compact"])] = "",
+    picture_format: Annotated[
+        Literal["png", "jpeg", "webp", "tiff", "json"],
+        Form(alias="format", description="Of the answer; `json` has a PNG in base64."),
+    ] = "png",
+    resize: Resize = False,
+) -> Response:
+    """Fuse an infrared and a visible picture into one, as the words ask."""
+    service = Service.of(request)
+    as_json = picture_format == "json"
+    asked = FusionRequest(
+        Pictures(infrared.file, visible.file, resize),
+        prompt,
+        parse_settings(values),
+        model,
+        "png" if as_json else picture_format,
+    )
+    fused = await service.run(request, lambda: service.engine.fuse(asked))
+    height, width = fused.result.image.shape[:2]
+    service.metrics.fusion_seconds.labels(fused.model.name).observe(fused.result.seconds)
+    service.metrics.fused_pixels.inc(height * width)
+    if as_json:
+        return Response(json.dumps(_fusion_json(fused, prompt)), media_type="application/json", headers=_headers(fused))
+    return Response(fused.content, media_type=fused.media_type, headers=_headers(fused))
+
+
+@router.post("/explain", response_model=ReadingSchema, responses=problem_responses(*_QUEUED))
+async def explain(request: Request, body: Prompt) -> dict[str, Any]:
+    """Say what words are understood as, and which of them are not."""
+    return await Service.of(request).run(request, lambda: read_prompt(body.prompt).to_dict())
+
+
+@router.post("/inspect", response_model=InspectionSchema, responses=problem_responses(*_PICTURES))
+async def inspect(request: Request, infrared: Infrared, visible: Visible, resize: Resize = False) -> dict[str, Any]:
+    """Look at the pictures and say what seems wrong with them: the automatic instruction."""
+    service = Service.of(request)
+    pictures = Pictures(infrared.file, visible.file, resize)
+    return await service.run(request, lambda: service.engine.inspect(pictures))
+
+
+@router.post("/detect", include_in_schema=False)
+async def detect() -> Response:
+    """The place of detection. No detector comes with this version, so the OpenAPI document leaves it out."""
+    raise ProblemError("not-available", "no detector comes with this version of lexifuse")
+
+
+@router.get("/models", response_model=ModelsSchema)
+async def models(request: Request) -> dict[str, Any]:
+    """The models that can be asked for, with their cards."""
+    found = Service.of(request).engine.models()
+    cards = [{**asdict(model.card), "size_bytes": model.size_bytes} for model in found]
+    return {"default": found[0].name, "models": cards}
+
+
+def parse_settings(settings: list[str]) -> dict[str, str]:
+    """``KEY=VALUE`` texts as a dict; raises :class:`UsageError` where one has no ``=``."""
+    values = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise UsageError(f"set takes KEY=VALUE, not '{setting[:100]}': for example visible.haze=0.8")
+        values[key.strip()] = value.strip()
+    return values
+
+
+def _headers(fused: Fused) -> dict[str, str]:
+    timing = ", ".join(f"{stage};dur={value:.1f}" for stage, value in fused.milliseconds.items())
+    return {
+        INSTRUCTION_HEADER: json.dumps(fused.result.instruction.to_dict()),
+        NOTES_HEADER: json.dumps(fused.result.notes),
+        MODEL_HEADER: fused.model.name,
+        "Server-Timing": timing,
+    }
+
+
+def _fusion_json(fused: Fused, prompt: str) -> dict[str, Any]:
+    height, width = fused.result.image.shape[:2]
+    return {
+        "image": base64.b64encode(fused.content).decode(),
+        "media_type": fused.media_type,
+        "width": width,
+        "height": height,
+        "model": fused.model.name,
+        "model_sha256": fused.model.sha256,
+        "instruction": fused.result.instruction.to_dict(),
+        "in_words": str(fused.result.instruction),
+        "prompt": prompt,
+        "not_understood": list(fused.reading.not_understood) if fused.reading else [],
+        "unsure": list(fused.reading.unsure) if fused.reading else [],
+        "seconds": round(fused.result.seconds, 4),
+        "notes": list(fused.result.notes),
+    }
