@@ -17,6 +17,7 @@ from lexifuse.training.recipe import LossWeights
 _SURROUNDINGS_SIGMA = 12.0
 _HIGHLIGHT_PUSH, _HIGHLIGHT_STRETCH = 0.12, 0.4
 _TEXTURE_SHARE = 0.4
+_TONE_WINDOW = 16
 _FIRST_WISH, _WORDS = len(DEGRADATIONS), len(INSTRUCTION_FIELDS)
 
 
@@ -156,6 +157,7 @@ def _repair_terms(
     ``repair`` is the share of the damage that is left, as decibels are a share: by plain differences a hazy sample
     weighs ten times as much as a striped one. ``detail`` is the plain difference of the gradients: noise, stripes, rain
     and blur are damage to these above all, and without it they are learned an order of magnitude more slowly.
+    ``tone`` is the difference of averages over squares: a word that finds little to repair must not shift the light.
     """
     luma, chroma = rgb_to_ycbcr(batch["visible"])
     damaged = ycbcr_to_rgb(torch.maximum(batch["infrared"], luma), chroma)
@@ -163,7 +165,12 @@ def _repair_terms(
     left = distance(output, reference) / (distance(damaged, reference) + weights.least_damage)
     wanted = losses.sobel(rgb_to_ycbcr(reference)[0])
     rough = losses.gradient(rgb_to_ycbcr(output)[0], *wanted)
-    return {"repair": weights.consistency * left, "detail": weights.detail * rough}
+    tone = losses.per_sample(functional.avg_pool2d(output - reference, _TONE_WINDOW).abs())
+    return {
+        "repair": weights.consistency * left,
+        "detail": weights.detail * rough,
+        "tone": weights.tone * tone,
+    }
 
 
 def _metric_terms(luma: Tensor, infrared: Tensor, visible: Tensor, weights: LossWeights) -> dict[str, Tensor]:

@@ -71,6 +71,7 @@ class LossWeights(_Strict):
     )
     power: Literal[1, 2] = Field(default=1, description="1: mean absolute, 2: root mean square differences of those")
     detail: float = Field(default=30.0, description="the same for their gradients, always absolute")
+    tone: float = Field(default=0.0, description="the same for their averages over 16-pixel squares")
     consistency_start: float = Field(default=0.15, description="share of the steps after which consistency begins")
 
 
