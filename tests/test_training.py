@@ -240,3 +240,18 @@ def test_wrong_recipes_are_refused(tmp_path: Path, text: str, message: str) -> N
     assert message in str(error.value)
     with pytest.raises(UsageError, match="there is no recipe 'nothing': choose from compact"):
         load_recipe("nothing")
+
+
+def test_words_can_be_trained_alone(cache: Path, tmp_path: Path, trained: Path) -> None:
+    recipe = RECIPE.model_copy(update={"only": ("visible.blur",), "weight_decay": 0.0, "steps": 3})
+    result = train(recipe, cache, tmp_path / "only", accelerator="cpu", workers=0, cache=cache, initial=trained)
+    before, after = CompactFusion(RECIPE.widths), CompactFusion(RECIPE.widths)
+    load_average(trained, before)
+    load_average(result.checkpoint, after)
+    column = CONDITIONING_FIELDS.index("visible.blur")
+    for (name, old), new in zip(before.named_parameters(), after.parameters(), strict=True):
+        changed = (old != new).nonzero()
+        assert name == "own_words.weight" or not len(changed), name
+        if name == "own_words.weight":
+            assert len(changed) > 0
+            assert set(changed[:, 1].tolist()) == {column}

@@ -77,8 +77,11 @@ class CompactFamily(Family):
     overlap = compact.OVERLAP
 
     def network(self) -> nn.Module:
-        """A :class:`CompactFusion` of the recipe's widths."""
-        return compact.CompactFusion(self.recipe.widths)
+        """A :class:`CompactFusion` of the recipe's widths, frozen but for the words that the recipe trains alone."""
+        network = compact.CompactFusion(self.recipe.widths)
+        if self.recipe.only:
+            network.freeze_all_but(self.recipe.only)
+        return network
 
     def samples(self, store: CropStore, data: Path) -> Samples:  # noqa: ARG002
         """Crops damaged on the fly."""

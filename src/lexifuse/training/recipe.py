@@ -133,6 +133,9 @@ class Recipe(_Strict):
     )
     warm_up: int = 200
     weight_decay: float = 1e-4
+    only: tuple[str, ...] = Field(
+        default=(), description="train nothing but the modulation that these words have of their own"
+    )
     average_decay: float = 0.998
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seed: int = 0

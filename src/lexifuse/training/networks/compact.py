@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
@@ -143,6 +145,16 @@ class CompactFusion(nn.Module):
         nn.init.normal_(last.weight, std=5e-2)
         nn.init.zeros_(self.own_words.weight)
         nn.init.normal_(self.head.weight, std=1e-2)
+
+    def freeze_all_but(self, fields: Sequence[str]) -> None:
+        """Let training change nothing but the modulation that some conditioning fields have of their own.
+
+        Wherever these fields are nought, the network stays what it is.
+        """
+        self.requires_grad_(False)
+        weight = self.own_words.weight.requires_grad_(True)
+        chosen = torch.tensor([float(name in fields) for name in CONDITIONING_FIELDS])
+        weight.register_hook(lambda gradient: gradient * chosen.to(gradient))
 
     def forward(self, infrared: Tensor, visible: Tensor, conditioning: Tensor) -> Tensor:
         """Fuse a batch.
