@@ -81,7 +81,8 @@ def test_learning_lowers_the_loss_and_repeats_itself(run: Path) -> None:
     learned = fit(RECIPE, samples)
     barely = fit(RECIPE.model_copy(update={"epochs": 1}), samples)
     with torch.no_grad():
-        late, early = (loss_of(*network(samples.features), samples.severity)[0] for network in (learned, barely))
+        answers = [network(samples.features) for network in (learned, barely)]
+        late, early = (loss_of(logits, severities, samples.severity)[0] for logits, severities in answers)
     assert late < 0.8 * early
     for first, second in zip(learned.parameters(), fit(RECIPE, samples).parameters(), strict=True):
         torch.testing.assert_close(first, second, rtol=0, atol=0)

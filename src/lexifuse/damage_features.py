@@ -92,7 +92,7 @@ def _bands() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return np.outer(window, window).astype(np.float32), np.stack(columns, axis=1).astype(np.float32)
 
 
-def _of_plane(patches: NDArray[np.float32]) -> NDArray[np.float64]:
+def _of_plane(patches: NDArray[np.float32]) -> NDArray[Any]:
     """Spectra of (N, PATCH, PATCH) in bands, as percentiles over the patches, and the shape of fine detail."""
     window, bands = _bands()
     centred = patches - patches.mean((1, 2), keepdims=True)
@@ -115,7 +115,7 @@ def _of_plane(patches: NDArray[np.float32]) -> NDArray[np.float64]:
     )
 
 
-def _of_whole(infrared: NDArray[Any], visible: NDArray[Any]) -> NDArray[np.float64]:
+def _of_whole(infrared: NDArray[Any], visible: NDArray[Any]) -> NDArray[Any]:
     """Histograms, dark channel, saturation and their change from top to bottom, of a thumbnail of the whole."""
     import cv2
 

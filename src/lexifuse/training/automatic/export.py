@@ -99,7 +99,7 @@ def choose_thresholds(network: nn.Module, held_out: Collected) -> dict[str, floa
     probability = network(held_out.features)[0].sigmoid().numpy()
     truth = held_out.severity.numpy()
     # Nights are dark by nature, and that is no damage.
-    undamaged = (np.delete(truth, DEGRADATIONS.index("visible.low_light"), 1) < ASKED_FOR).all(1)
+    undamaged = np.asarray((np.delete(truth, DEGRADATIONS.index("visible.low_light"), 1) < ASKED_FOR).all(1))
     return {
         name: _threshold(probability[:, index], truth[:, index] >= ASKED_FOR, undamaged)
         for index, name in enumerate(DEGRADATIONS)

@@ -142,15 +142,17 @@ def fit(recipe: AutomaticRecipe, samples: Collected) -> AutomaticNetwork:
     per_epoch = -(-len(samples.features) // recipe.batch)
     total = recipe.epochs * per_epoch
     generator = torch.Generator().manual_seed(recipe.seed)
+    order = torch.arange(len(samples.features))
     with Progress() as progress:
         task = progress.add_task("learning", total=total)
         for step in range(total):
             if step % per_epoch == 0:
-                order = torch.randperm(len(samples.features), generator=generator)
+                torch.randperm(len(samples.features), generator=generator, out=order)
             chosen = order[step % per_epoch * recipe.batch :][: recipe.batch]
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * step / total))
-            presence, error = loss_of(*network(samples.features[chosen]), samples.severity[chosen])
+            logits, severities = network(samples.features[chosen])
+            presence, error = loss_of(logits, severities, samples.severity[chosen])
             (presence + _SEVERITY_WEIGHT * error).backward()
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
