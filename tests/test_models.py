@@ -81,7 +81,7 @@ def test_a_model_made_for_something_else_is_refused() -> None:
 
 
 def test_unknown_names_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="there is no model 'compat': choose from compact"):
+    with pytest.raises(ModelError, match="there is no model 'compat': choose from automatic, compact"):
         find_model("compat")
     with pytest.raises(ModelError, match=r"is not a model: there is no card\.json"):
         find_model(tmp_path)

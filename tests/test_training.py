@@ -16,6 +16,7 @@ import torch
 
 import lexifuse
 from lexifuse.errors import InputError, ModelError, UsageError
+from lexifuse.instruction import DEGRADATIONS
 from lexifuse.pair import read_pair
 from lexifuse.training import losses
 from lexifuse.training.checkpoint import load_average
@@ -23,7 +24,7 @@ from lexifuse.training.crops import open_crops
 from lexifuse.training.export import export_model
 from lexifuse.training.networks.compact import CONDITIONING_FIELDS, CompactFusion, rgb_to_ycbcr, ycbcr_to_rgb
 from lexifuse.training.objective import fusion_target
-from lexifuse.training.recipe import DataSource, LossWeights, Recipe, load_recipe
+from lexifuse.training.recipe import DataSource, LossWeights, Recipe, SampleMix, load_recipe
 from lexifuse.training.samples import Samples
 from lexifuse.training.trainer import StepSampler, train
 
@@ -243,7 +244,9 @@ def test_wrong_recipes_are_refused(tmp_path: Path, text: str, message: str) -> N
 
 
 def test_words_can_be_trained_alone(cache: Path, tmp_path: Path, trained: Path) -> None:
-    recipe = RECIPE.model_copy(update={"only": ("visible.blur",), "weight_decay": 0.0, "steps": 3})
+    mix = SampleMix(damaged=1.0, emphasis={name: float(name == "visible.blur") for name in DEGRADATIONS}, counts=(1.0,))
+    update = {"only": ("visible.blur",), "weight_decay": 0.0, "steps": 3, "mix": mix}
+    recipe = RECIPE.model_copy(update=update)
     result = train(recipe, cache, tmp_path / "only", accelerator="cpu", workers=0, cache=cache, initial=trained)
     before, after = CompactFusion(RECIPE.widths), CompactFusion(RECIPE.widths)
     load_average(trained, before)

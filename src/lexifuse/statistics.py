@@ -49,7 +49,7 @@ def _of_one(image: NDArray[Any]) -> NDArray[np.float32]:
 
     def at(down: int, across: int) -> NDArray[np.float32]:
         area = image[np.clip(rows + down, 0, height - 1)][:, np.clip(columns + across, 0, width - 1)]
-        return to_float(luma(area))
+        return luma(np.ascontiguousarray(to_float(area)))
 
     middle = at(0, 0)
     quantiles = np.quantile(middle, _QUANTILES)
