@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexifuse.automatic import PixelReading
-from lexifuse.datasets import Dataset, PairFiles
+from lexifuse.datasets import Dataset
 from lexifuse.degradations import degrade_pair
+from lexifuse.evaluation.promises import spread
 from lexifuse.instruction import DEGRADATIONS, PLAIN, SEVERE, SLIGHT
 from lexifuse.pair import ImagePair, read_pair
 from lexifuse.pixels import is_night
@@ -84,7 +85,7 @@ def measure_reading(
     alarms: list[bool] = []
     dark: list[bool] = []
     pairs = 0
-    for item in (item for dataset in datasets for item in _spread(dataset.items, limit)):
+    for item in (item for dataset in datasets for item in spread(dataset.items, limit)):
         pair = read_pair(item.infrared, item.visible)
         night = is_night(pair.visible)
         clean = _severities(reader.read(pair))
@@ -136,8 +137,3 @@ def _figures(
         error_present[name] = float(np.abs(wanted - got)[wanted > 0].mean())
     nights = float(np.mean(dark)) if dark else float("nan")
     return PixelFigures(pairs, f1, error, error_present, float(np.mean(alarms)), nights)
-
-
-def _spread(items: Sequence[PairFiles], limit: int) -> list[PairFiles]:
-    count = min(limit, len(items)) if limit else len(items)
-    return [items[index * len(items) // count] for index in range(count)]

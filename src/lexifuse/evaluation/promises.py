@@ -75,7 +75,7 @@ def keep_promises(
     nights: list[NightResult] = []
     pairs = 0
     for dataset in datasets:
-        for item in _spread(dataset.items, limit):
+        for item in spread(dataset.items, limit):
             pair = read_pair(item.infrared, item.visible)
             clean = fuser.fuse_pair(pair).image
             planes = luma(pair.infrared), luma(pair.visible), luma(clean)
@@ -117,6 +117,7 @@ def _another(name: str) -> str:
     return same[(same.index(name) + 1) % len(same)]
 
 
-def _spread(items: Sequence[PairFiles], limit: int) -> list[PairFiles]:
+def spread(items: Sequence[PairFiles], limit: int) -> list[PairFiles]:
+    """At most so many of the items, evenly spread; all where 0."""
     count = min(limit, len(items)) if limit else len(items)
     return [items[index * len(items) // count] for index in range(count)]
