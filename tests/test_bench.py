@@ -102,6 +102,9 @@ def test_everything_is_measured_and_written(tmp_path: Path, monkeypatch: pytest.
     assert found["model"]["parameters"] == lexifuse.load("compact").model.card.parameters
     (peak,) = found["peak"]
     assert peak["convolution_gmac_per_second"] > 0.1 and set(peak["share_at_640x480"]) == {name for name, _ in rows}
+    words = found["words"]
+    assert words["threads"] == 1 and min(words[name] for name in ("first_ms", "other_ms", "other_to_first")) > 0
+    assert f"{words['other_ms']:.0f} ms for others in the same session" in to_text(found)
     assert set(found["peak_memory_bytes"]) == {"96x64", "50x30"} and {"timing", "cold start"} <= set(steps)
 
     paths = {path.suffix: path for path in write_bench(tmp_path / "out", found)}

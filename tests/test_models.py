@@ -58,7 +58,8 @@ def test_a_missing_file_is_refused(copy: Path) -> None:
     [
         ({"sha256": None}, "the card lacks 'sha256'"),
         ({"flavour": "lemon"}, "unknown field 'flavour'"),
-        ({"conditioning": "text/clip-vit-b-32"}, "conditioned by text/clip-vit-b-32"),
+        ({"conditioning": "mind-reading"}, "conditioned by mind-reading"),
+        ({"conditioning": "text/parrot"}, "no text encoder 'parrot'"),
     ],
 )
 def test_a_card_that_does_not_fit_is_refused(copy: Path, change: dict[str, object], message: str) -> None:

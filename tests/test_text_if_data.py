@@ -18,6 +18,7 @@ import lexifuse
 from lexifuse.datasets.ems import degradation_of, open_ems
 from lexifuse.errors import InputError
 from lexifuse.instruction import DEGRADATIONS
+from lexifuse.language.plain_words import NOTHING_ASKED, say
 from lexifuse.training.degradation_losses import (
     degradation_objective,
     fusion_terms,
@@ -25,7 +26,7 @@ from lexifuse.training.degradation_losses import (
     sample_weights,
     weight_table,
 )
-from lexifuse.training.prompt_book import NOTHING_ASKED, PromptBook, say
+from lexifuse.training.prompt_book import PromptBook
 from lexifuse.training.prompted_samples import restoration_sample
 from lexifuse.training.recipe import Recipe, load_recipe
 

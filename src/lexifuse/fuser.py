@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexifuse.automatic import AUTOMATIC, PixelReading, override, read_pixels, spoken_of
+from lexifuse.conditioning import conditioner_of
 from lexifuse.errors import ModelError, UsageError
-from lexifuse.instruction import HIGHLIGHT_GROUPS, Instruction
+from lexifuse.highlight import bring_out
+from lexifuse.instruction import Instruction
 from lexifuse.language import Reading, read_prompt
+from lexifuse.language.encoder import TextEncoder
 from lexifuse.models import DEFAULT_MODEL, Model, find_model
 from lexifuse.pair import ImagePair, Source, read_pair, write_image
-from lexifuse.runtime import Network
-from lexifuse.statistics import STATISTICS, picture_statistics
+from lexifuse.runtime import Encoded, Network
 
 Request = Instruction | Reading | str | None
 """What a caller may ask with: an instruction, words (read already or not), ``"auto"`` (ask the pixels), or nothing."""
@@ -59,21 +61,26 @@ class Fuser:
         model: from :func:`lexifuse.models.find_model`.
         threads: CPU threads; all cores where 0.
         provider: ``cpu``, ``cuda``, ``tensorrt``, ``coreml`` or ``openvino``.
+        text_encoder: a sentence to its features (T, D), for a model that hears text through another encoder than the
+            embedded one.
+
+    Attributes:
+        model: as given.
+        conditioner: puts requests into what the network hears.
+        network: the network itself, for pictures of any size.
 
     Raises:
         ModelError: the model is damaged, needs something that is not here, or the provider is not installed.
     """
 
-    def __init__(self, model: Model, *, threads: int = 0, provider: str = "cpu") -> None:
+    def __init__(
+        self, model: Model, *, threads: int = 0, provider: str = "cpu", text_encoder: TextEncoder | None = None
+    ) -> None:
         if model.card.task != "fusion":
             raise ModelError(f"model '{model.name}' is made for {model.card.task}, not for fusion: try --model compact")
-        if model.card.conditioning != "instruction":
-            raise ModelError(
-                f"model '{model.name}' is conditioned by {model.card.conditioning}, which this version cannot make: "
-                "use a model whose card says 'conditioning: instruction'"
-            )
         self.model = model
-        self._network = Network(model, threads=threads, provider=provider)
+        self.conditioner = conditioner_of(model, text_encoder)
+        self.network = Network(model, threads=threads, provider=provider)
 
     def fuse(
         self,
@@ -98,10 +105,42 @@ class Fuser:
             InputError: a picture cannot be used, or the sizes differ.
             UsageError: the instruction is of another type.
         """
-        return self.fuse_pair(read_pair(infrared, visible, resize=resize), instruction, automatic=automatic)
+        return self.session(infrared, visible, resize=resize).fuse(instruction, automatic=automatic)
 
     def fuse_pair(self, pair: ImagePair, instruction: Request = None, *, automatic: bool = False) -> FusionResult:
         """Fuse a pair that was read before; see :meth:`fuse`."""
+        return Session(self, pair).fuse(instruction, automatic=automatic)
+
+    def session(self, infrared: Source, visible: Source, *, resize: bool = False) -> Session:
+        """Open a pair, to be fused under one request after the other; arguments as of :meth:`fuse`."""
+        return Session(self, read_pair(infrared, visible, resize=resize))
+
+    def conditioning(self, pair: ImagePair, instruction: Instruction) -> NDArray[np.float32]:
+        """What the network receives for an instruction, (C,) or (T, D), as the model's card says."""
+        return self.conditioner.tell(pair, instruction).conditioning
+
+
+class Session:
+    """A pair that is fused under changing words: only what depends on the words is done again.
+
+    What the network makes of the pictures alone and what the pixels are taken for are worked out when they are first
+    needed, and kept. A network that does not work in two halves, and a picture too large to run in one piece, are
+    fused anew each time; the result is the same.
+
+    Args:
+        fuser: a loaded model.
+        pair: from :func:`lexifuse.read_pair`.
+
+    >>> session = fuser.session("ir.png", "visible.png")  # doctest: +SKIP
+    >>> session.fuse("the visible image is dark").save("brighter.png")  # doctest: +SKIP
+    >>> session.fuse("the infrared image is noisy").save("cleaner.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, fuser: Fuser, pair: ImagePair) -> None:
+        self.fuser, self.pair = fuser, pair
+
+    def fuse(self, instruction: Request = None, *, automatic: bool = False) -> FusionResult:
+        """Fuse the pair as asked; see :meth:`Fuser.fuse`."""
         if instruction == AUTOMATIC:
             instruction, automatic = None, True
         reading = read_prompt(instruction) if isinstance(instruction, str) else instruction
@@ -110,48 +149,51 @@ class Fuser:
         asked = Instruction() if asked is None else asked
         if not isinstance(asked, Instruction):
             raise UsageError(f"an instruction is words, an Instruction or nothing, not {type(asked).__name__}")
-        seen = read_pixels(pair) if automatic else None
+        seen = self._seen if automatic else None
         if seen is not None:
             asked = override(seen.instruction, asked, spoken_of(reading) if reading else asked.asked_for())
+        prompt = reading.prompt if reading is not None else ""
         started = time.perf_counter()
-        image = self._network.run(pair.infrared, pair.visible, self.conditioning(pair, asked))
+        told = self.fuser.conditioner.tell(self.pair, asked, prompt)
+        image = self._run(told.conditioning)
+        image, about_objects = bring_out(self.pair, image, asked.highlight) if asked.highlight else (image, ())
         seconds = time.perf_counter() - started
-        notes = [*pair.notes, *self._cannot(asked)]
-        if reading is not None and reading.prompt.strip() and asked.is_plain:
+        notes = [*self.pair.notes, *told.notes, *about_objects]
+        if prompt.strip() and asked.is_plain:
             notes.append("the words changed nothing: they ask for no change, so this is the plain fusion")
-        return FusionResult(image, asked, seconds, pair.alpha, reading, seen, tuple(notes))
+        return FusionResult(image, asked, seconds, self.pair.alpha, reading, seen, tuple(notes))
 
-    def conditioning(self, pair: ImagePair, instruction: Instruction) -> NDArray[np.float32]:
-        """The vector that the network receives, (C,): the card's fields, of the instruction and of the pictures."""
-        fields = self.model.card.conditioning_fields
-        seen: dict[str, float] = {}
-        if any(field.startswith("statistics.") for field in fields):
-            values = picture_statistics(pair.infrared, pair.visible).tolist()
-            seen = {f"statistics.{name}": value for name, value in zip(STATISTICS, values, strict=True)}
-        return np.array([seen[f] if f in seen else instruction.value(f) for f in fields], np.float32)
+    def _run(self, conditioning: NDArray[np.float32]) -> NDArray[Any]:
+        network = self.fuser.network
+        if network.runs_whole(self.pair.visible):
+            return network.decode(self._encoded, conditioning)
+        return network.run(self.pair.infrared, self.pair.visible, conditioning)
 
-    def _cannot(self, instruction: Instruction) -> list[str]:
-        """What was asked for and the model's conditioning has no field for."""
-        fields = set(self.model.card.conditioning_fields)
-        missing = [name for name in instruction.asked_for() if name not in fields]
-        missing += [
-            f"bring out {name}"
-            for group, names in HIGHLIGHT_GROUPS.items()
-            for name in instruction.highlight
-            if name in names and f"highlight.{group}" not in fields
-        ]
-        return [f"model '{self.model.name}' cannot do this and left it out: {name}" for name in missing]
+    @cached_property
+    def _encoded(self) -> Encoded:
+        return self.fuser.network.encode(self.pair.infrared, self.pair.visible)
+
+    @cached_property
+    def _seen(self) -> PixelReading:
+        return read_pixels(self.pair)
 
 
-def load(name_or_path: str | Path = DEFAULT_MODEL, *, threads: int = 0, provider: str = "cpu") -> Fuser:
+def load(
+    name_or_path: str | Path = DEFAULT_MODEL,
+    *,
+    threads: int = 0,
+    provider: str = "cpu",
+    text_encoder: TextEncoder | None = None,
+) -> Fuser:
     """Load a model, ready to fuse.
 
     Args:
         name_or_path: a name that ``lexifuse models`` lists, or the folder of an exported model.
         threads: CPU threads; all cores where 0.
         provider: ``cpu``, ``cuda``, ``tensorrt``, ``coreml`` or ``openvino``, as far as ONNX Runtime has it.
+        text_encoder: only for a model whose card names a text encoder that does not ship; see :class:`Fuser`.
     """
-    return Fuser(find_model(name_or_path), threads=threads, provider=provider)
+    return Fuser(find_model(name_or_path), threads=threads, provider=provider, text_encoder=text_encoder)
 
 
 def fuse(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,10 @@ class ModelCard:
         licence: of the weights.
         training: data, recipe, steps, machine: free-form.
         metrics: what was measured and how: free-form.
+        encode_file: another ONNX file beside the card, the half of the network that sees the pictures and hears no
+            words: ``file`` takes its answers instead of the pictures. Empty where there is no such half.
+        encode_sha256: of that file.
+        served_fields: what an instruction can ask of the model; empty: just the ``conditioning_fields``.
     """
 
     name: str
@@ -50,16 +54,25 @@ class ModelCard:
     licence: str
     training: dict[str, Any]
     metrics: dict[str, Any]
+    encode_file: str = ""
+    encode_sha256: str = ""
+    served_fields: tuple[str, ...] = ()
+
+    @property
+    def serves(self) -> frozenset[str]:
+        """The fields of an instruction that the model can do something for."""
+        return frozenset(self.served_fields or self.conditioning_fields)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ModelCard:
         """Read the JSON form; raises :class:`ModelError` naming a missing or unknown field."""
-        wanted = {item.name for item in fields(cls)}
-        if missing := sorted(wanted - set(data)):
+        known = {item.name: item.default is MISSING for item in fields(cls)}
+        if missing := sorted(name for name, needed in known.items() if needed and name not in data):
             raise ModelError(f"the card lacks '{missing[0]}': export the model again with `lexifuse export`")
-        if strange := sorted(set(data) - wanted):
+        if strange := sorted(set(data) - set(known)):
             raise ModelError(f"the card has an unknown field '{strange[0]}': it was made by a newer lexifuse; update")
-        return cls(**{**data, "conditioning_fields": tuple(data["conditioning_fields"])})
+        lists = {name: tuple(data[name]) for name in ("conditioning_fields", "served_fields") if name in data}
+        return cls(**{**data, **lists})
 
 
 @dataclass(frozen=True)
@@ -76,36 +89,51 @@ class Model:
 
     @property
     def sha256(self) -> str:
-        """The checksum on the card."""
-        return self.card.sha256
+        """What identifies the model: the checksum of its file, or the checksum of both where it has two."""
+        if not self.card.encode_file:
+            return self.card.sha256
+        return hashlib.sha256((self.card.encode_sha256 + self.card.sha256).encode()).hexdigest()
 
     @property
     def path(self) -> Path:
-        """The ONNX file."""
+        """The ONNX file that answers with the fused picture."""
         return self.folder / self.card.file
 
     @property
     def size_bytes(self) -> int:
-        """Size of the ONNX file."""
-        return self.path.stat().st_size
+        """Size of the ONNX files."""
+        return sum((self.folder / file).stat().st_size for file, _ in self._files)
 
     def read(self) -> bytes:
-        """The ONNX file's bytes, checked against the card.
+        """The bytes of the ONNX file that answers with the fused picture, checked against the card.
 
         Raises:
             ModelError: the file is missing, or is not the one that the card describes.
         """
+        return self.graphs()[-1]
+
+    def graphs(self) -> list[bytes]:
+        """All ONNX files in the order in which they run, checked against the card; raises as :meth:`read` does.
+
+        Each takes what it names of the pictures, the conditioning and the answers of the one before.
+        """
+        return [self._checked(self.folder / file, sha256) for file, sha256 in self._files]
+
+    @property
+    def _files(self) -> list[tuple[str, str]]:
+        both = ((self.card.encode_file, self.card.encode_sha256), (self.card.file, self.card.sha256))
+        return [(file, sha256) for file, sha256 in both if file]
+
+    def _checked(self, path: Path, sha256: str) -> bytes:
         try:
-            content = self.path.read_bytes()
+            content = path.read_bytes()
         except OSError as error:
-            raise ModelError(
-                f"model '{self.name}': cannot read {self.path} ({error.strerror}): install it again"
-            ) from error
+            raise ModelError(f"model '{self.name}': cannot read {path} ({error.strerror}): install it again") from error
         found = hashlib.sha256(content).hexdigest()
-        if found != self.sha256:
+        if found != sha256:
             raise ModelError(
-                f"model '{self.name}': {self.path} is damaged or was changed "
-                f"(sha256 {found[:12]}…, the card says {self.sha256[:12]}…): install or export it again"
+                f"model '{self.name}': {path} is damaged or was changed "
+                f"(sha256 {found[:12]}…, the card says {sha256[:12]}…): install or export it again"
             )
         return content
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,11 +68,27 @@ def split(length: int, tile: int, overlap: int, multiple: int) -> list[Tile]:
     return tiles
 
 
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A pair as a network keeps it until it hears what is asked.
+
+    Attributes:
+        arrays: the features that the network makes of the pictures; the pictures themselves, (1, C, H, W), where the
+            network does not work in two halves.
+        shape: of the visible picture.
+        dtype: likewise.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
 class Network:
     """A model's network in ONNX Runtime, ready to run on pictures of any size.
 
     Args:
-        model: whose ONNX file is loaded (and checked).
+        model: whose ONNX files are loaded (and checked).
         threads: CPU threads; ONNX Runtime's choice where 0.
         provider: one of :data:`PROVIDERS`.
 
@@ -94,12 +110,42 @@ class Network:
         # Tiles differ in shape at the borders; remembering a memory plan per shape only costs memory.
         options.enable_mem_pattern = False
         providers = [wanted] if provider == "cpu" else [wanted, PROVIDERS["cpu"]]
-        content = model.read()
+        contents = model.graphs()
+        if len(contents) > 1:
+            # The threads of one half are not to wait busily while the other half works.
+            options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=providers)
+            graphs = [onnxruntime.InferenceSession(content, options, providers=providers) for content in contents]
         except Exception as error:  # ONNX Runtime's errors share no public base class.
             raise ModelError(f"model '{model.name}' cannot be run: {' '.join(str(error).split())}") from error
+        self._encoder, self._decoder = graphs[0] if len(graphs) > 1 else None, graphs[-1]
         self.card = model.card
+
+    def runs_whole(self, visible: NDArray[Any]) -> bool:
+        """Whether a picture is small enough to run in one piece, and so to be encoded."""
+        return visible.shape[0] * visible.shape[1] <= WHOLE_PIXELS
+
+    def encode(self, infrared: NDArray[Any], visible: NDArray[Any]) -> Encoded:
+        """All of the work that does not depend on what is asked; for pictures that run whole.
+
+        Args:
+            infrared: (H, W), uint8, uint16 or float32 0..1.
+            visible: (H, W, 3) RGB or (H, W), likewise; may differ from the infrared in dtype.
+        """
+        height, width = (-(-side // self.card.size_multiple) * self.card.size_multiple for side in visible.shape[:2])
+        arrays = self._encode(infrared, visible, (height, width))
+        return Encoded(arrays, visible.shape, visible.dtype)
+
+    def decode(self, encoded: Encoded, conditioning: NDArray[np.float32]) -> NDArray[Any]:
+        """The fused picture of an encoded pair, in the shape and dtype of its visible picture.
+
+        Args:
+            encoded: from :meth:`encode`; it can be decoded as often as wanted.
+            conditioning: (C,) or (T, D) float32, as the model's card says.
+        """
+        height, width = encoded.shape[:2]
+        planes = self._decode(encoded.arrays, conditioning)[:height, :width]
+        return np.ascontiguousarray(_like(planes, encoded.shape, encoded.dtype))
 
     def run(
         self, infrared: NDArray[Any], visible: NDArray[Any], conditioning: NDArray[np.float32], *, tile: int = TILE
@@ -109,23 +155,23 @@ class Network:
         Args:
             infrared: (H, W), uint8, uint16 or float32 0..1.
             visible: (H, W, 3) RGB or (H, W), likewise; may differ from the infrared in dtype.
-            conditioning: (C,) float32.
+            conditioning: (C,) or (T, D) float32, as the model's card says.
             tile: side of the tiles that larger pictures are cut into, pixels.
 
         Returns:
             The fused picture in the shape and dtype of ``visible``.
         """
+        if self.runs_whole(visible) and tile == TILE:
+            return self.decode(self.encode(infrared, visible), conditioning)
         height, width = visible.shape[:2]
         multiple = self.card.size_multiple
-        padded = -(-height // multiple) * multiple, -(-width // multiple) * multiple
-        whole = height * width <= WHOLE_PIXELS and tile == TILE
-        rows = split(padded[0], padded[0] if whole else tile, self.card.overlap, multiple)
-        columns = split(padded[1], padded[1] if whole else tile, self.card.overlap, multiple)
+        rows = split(-(-height // multiple) * multiple, tile, self.card.overlap, multiple)
+        columns = split(-(-width // multiple) * multiple, tile, self.card.overlap, multiple)
         fused = np.empty_like(visible)
         for start, stop, strip in self._strips(infrared, visible, conditioning, rows, columns):
             stop = min(stop, height)
             planes = strip[: stop - start, :width]
-            fused[start:stop] = from_float(planes if visible.ndim == 3 else _luma(planes), visible.dtype)
+            fused[start:stop] = _like(planes, visible.shape, visible.dtype)
         return fused
 
     def _strips(
@@ -154,15 +200,28 @@ class Network:
     ) -> NDArray[np.float32]:
         size = row.stop - row.start, column.stop - column.start
         area = np.s_[row.start : row.stop, column.start : column.stop]
-        seen = to_float(visible[area])
+        return self._decode(self._encode(infrared[area], visible[area], size), conditioning)
+
+    def _encode(
+        self, infrared: NDArray[Any], visible: NDArray[Any], size: tuple[int, int]
+    ) -> Mapping[str, NDArray[Any]]:
+        seen = to_float(visible)
         planes = np.repeat(seen[..., None], 3, axis=2) if seen.ndim == 2 else seen
-        inputs = {
-            "infrared": _padded(to_float(infrared[area])[..., None], size),
-            "visible": _padded(planes, size),
-            "conditioning": conditioning[None].astype(np.float32),
-        }
-        output: Any = self._session.run(None, inputs)[0]
-        return output[0].transpose(1, 2, 0)
+        pictures = {"infrared": _padded(to_float(infrared)[..., None], size), "visible": _padded(planes, size)}
+        return pictures if self._encoder is None else ask_graph(self._encoder, pictures)
+
+    def _decode(self, arrays: Mapping[str, NDArray[Any]], conditioning: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The answer as (H, W, 3)."""
+        given = {**arrays, "conditioning": conditioning[None].astype(np.float32)}
+        (fused,) = ask_graph(self._decoder, given).values()
+        return fused[0].transpose(1, 2, 0)
+
+
+def ask_graph(session: Any, given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Run a session of ONNX Runtime on what it takes of the given arrays; all its answers by name."""
+    inputs = {item.name: given[item.name] for item in session.get_inputs()}
+    names = [item.name for item in session.get_outputs()]
+    return dict(zip(names, session.run(names, inputs), strict=True))
 
 
 def _padded(planes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
@@ -173,5 +232,7 @@ def _padded(planes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.fl
     return np.ascontiguousarray(planes.transpose(2, 0, 1)[None])
 
 
-def _luma(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    return planes @ np.array([0.299, 0.587, 0.114], np.float32)
+def _like(planes: NDArray[np.float32], shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """(h, w, 3) floats as the visible picture has them: in its depth, and grey where it is grey."""
+    luma = np.array([0.299, 0.587, 0.114], np.float32)
+    return from_float(planes if len(shape) == 3 else planes @ luma, dtype)

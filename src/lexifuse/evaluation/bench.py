@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from lexifuse.errors import UsageError
-from lexifuse.evaluation.engines import ORT, engines, ort_session, traffic
+from lexifuse.evaluation.engines import FIRST_WORDS, ORT, OTHER_WORDS, engines, ort_session, traffic, words
 from lexifuse.evaluation.machine import fresh_process, machine_facts, usable_cores
 from lexifuse.evaluation.rooflines import rooflines
 from lexifuse.models import find_model
@@ -60,7 +60,7 @@ class BenchSettings:
 
 @dataclass(frozen=True)
 class CaseKey:
-    """One thing that is timed; a roofline has no size."""
+    """One thing that is timed; a roofline has no size, nor have words, which are timed at 640x480 only."""
 
     engine: str
     threads: int
@@ -71,7 +71,7 @@ class CaseKey:
 def bench(
     settings: BenchSettings, tell: Callable[[str, int, int], None] = lambda _what, _done, _total: None
 ) -> dict[str, Any]:
-    """Measure and return everything as JSON data: ``machine``, ``model``, ``latency``, ``peak``, ``cold_start``.
+    """Measure and return all as JSON data: ``machine``, ``model``, ``latency``, ``words``, ``peak``, ``cold_start``.
 
     Args:
         settings: what is timed.
@@ -112,6 +112,7 @@ def bench(
         "latency": [
             _latency(case, found, times, card.gmac, card.size_multiple) for case, found in times.items() if case.width
         ],
+        "words": _words(times, max(threads)),
         "peak": _peaks(times, work, card.gmac, gigabytes, threads),
         "cold_start": {
             f"{step}_seconds": round(statistics.median(float(start[step] or 0) for start in starts), 4)
@@ -171,6 +172,8 @@ def _cases(
         for roofline in rooflines(count, ort_session):
             key = CaseKey(roofline.name, count)
             cases[key], work[key] = roofline.run, roofline.work
+    for label, run in words(settings.model, max(threads), STANDARD, settings.seed).items():
+        cases[CaseKey(label, max(threads))] = run
     return cases, work
 
 
@@ -190,6 +193,17 @@ def _latency(
         "pairs_per_second": round(1 / median, 3),
         "gmac_per_second": round(work / median, 2),
         "times_onnx_runtime": round(ratio(found, reference), 3) if reference else None,
+    }
+
+
+def _words(times: Mapping[CaseKey, Sequence[float]], threads: int) -> dict[str, Any]:
+    """The wait for the first words for a pair of 640x480 and for other words, and how these compare within rounds."""
+    first, other = (times[CaseKey(label, threads)] for label in (FIRST_WORDS, OTHER_WORDS))
+    return {
+        "threads": threads,
+        "first_ms": round(1000 * statistics.median(first), 3),
+        "other_ms": round(1000 * statistics.median(other), 3),
+        "other_to_first": round(ratio(other, first), 3),
     }
 
 

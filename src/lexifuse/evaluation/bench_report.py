@@ -34,6 +34,8 @@ def to_text(found: dict[str, Any]) -> str:
         "",
         *_markdown(_latency_head(), _latency_rows(found)),
         "",
+        _words(found),
+        "",
         *_markdown(*_peak_table(found)),
         "",
         _cold(found),
@@ -72,6 +74,7 @@ def render_bench(found: dict[str, Any]) -> str:
         f'640x480)</small></h2><p class="notes">{escape(_machine(found["machine"]))}</p>'
         f"{line_plot('Latency by size', series, 'megapixels', 'milliseconds, median')}"
         f'<h3>Latency</h3><div class="scroll">{_html(_latency_head(), _latency_rows(found))}</div>'
+        f"<p>{escape(_words(found))}</p>"
         f'<h3>Share of the peak at 640x480</h3><div class="scroll">{_html(*_peak_table(found))}</div>'
         f'<p class="notes">{escape(_SHARES)}</p><h3>Start and memory</h3><p>{escape(_cold(found))}</p>'
         f"<p>Peak memory of a process: {escape(_memory(found))}.</p>"
@@ -100,6 +103,15 @@ def _latency_rows(found: dict[str, Any]) -> list[list[str]]:
             ]
         )
     return rows
+
+
+def _words(found: dict[str, Any]) -> str:
+    words = found["words"]
+    return (
+        f"Trying words on a 640x480 pair, {words['threads']} thread{'s' if words['threads'] > 1 else ''}: "
+        f"{words['first_ms']:.0f} ms for the first, {words['other_ms']:.0f} ms for others in the same session "
+        f"({words['other_to_first']:.2f} times as long)."
+    )
 
 
 def _peak_table(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:

@@ -5,23 +5,28 @@ from __future__ import annotations
 import importlib.util
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, cycle, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lexifuse.fuser import Fuser, load
+from lexifuse.fuser import Fuser, Session, load
+from lexifuse.instruction import DEGRADATIONS, PLAIN, SEVERE, SLIGHT, Instruction
+from lexifuse.language.plain_words import say
 from lexifuse.models import Model
 from lexifuse.pair import ImagePair
-from lexifuse.runtime import WHOLE_PIXELS
+from lexifuse.runtime import WHOLE_PIXELS, ask_graph
 
 WHOLE = "lexifuse"
 """The label of the whole fusion: to floats, pad or tile, run, blend, and back to 8 bits."""
 
 ORT = "ONNX Runtime"
+
+FIRST_WORDS, OTHER_WORDS = "first words", "other words"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +54,7 @@ def engines(name: str, threads: int, seed: int) -> list[Engine]:
     """
     fuser = load(name, threads=threads)
     inputs = _Inputs(fuser, seed)
-    session = ort_session(fuser.model.read(), threads)
+    sessions = [ort_session(content, threads) for content in fuser.model.graphs()]
 
     def whole(width: int, height: int) -> Callable[[], object]:
         pair = picture_pair(width, height, seed)
@@ -57,12 +62,33 @@ def engines(name: str, threads: int, seed: int) -> list[Engine]:
 
     def network(width: int, height: int) -> Callable[[], object] | None:
         feed = inputs.make(width, height)
-        return None if feed is None else lambda: session.run(None, feed)
+        return None if feed is None else lambda: _in_turn(sessions, feed)
 
     found = [Engine(WHOLE, threads, whole), Engine(ORT, threads, network)]
-    if importlib.util.find_spec("openvino"):
+    if importlib.util.find_spec("openvino") and not fuser.model.card.encode_file:
         found += _openvino_engines(fuser.model, threads, inputs)
     return found
+
+
+def words(name: str, threads: int, size: tuple[int, int], seed: int) -> dict[str, Callable[[], object]]:
+    """What a user waits for who tries words: the first for a pair, and others for the same pair; always new ones.
+
+    Args:
+        name: of the model, or its folder.
+        threads: CPU threads.
+        size: width and height of the pair.
+        seed: of the pictures.
+    """
+    fuser, pair = load(name, threads=threads), picture_pair(*size, seed)
+    severities = (SLIGHT, PLAIN, SEVERE)
+    several = product(combinations(DEGRADATIONS, 2), severities)
+    sentences = cycle([say(dict.fromkeys(names, severity)) for names, severity in several])
+    session = Session(fuser, pair)
+    session.fuse()
+    return {
+        FIRST_WORDS: lambda: fuser.fuse_pair(pair, next(sentences)),
+        OTHER_WORDS: lambda: session.fuse(next(sentences)),
+    }
 
 
 def picture_pair(width: int, height: int, seed: int) -> ImagePair:
@@ -95,11 +121,20 @@ def traffic(name: str, width: int, height: int) -> float:
     if feed is None:
         return 0.0
     with tempfile.TemporaryDirectory() as folder:
-        session = ort_session(fuser.model.read(), 0, str(Path(folder) / "profile"))
-        session.run(None, feed)
-        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+        contents = enumerate(fuser.model.graphs())
+        sessions = [ort_session(content, 0, str(Path(folder) / f"profile{index}")) for index, content in contents]
+        _in_turn(sessions, feed)
+        files = [Path(session.end_profiling()) for session in sessions]
+        events = [event for file in files for event in json.loads(file.read_text(encoding="utf-8"))]
     sizes = ("activation_size", "parameter_size", "output_size")
     return sum(float(event["args"].get(size, 0)) for event in events if "args" in event for size in sizes) / 1e9
+
+
+def _in_turn(sessions: Sequence[Any], feed: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    """Run the graphs of a model one after the other, each on what it takes of all that there is."""
+    for session in sessions:
+        feed = {**feed, **ask_graph(session, feed)}
+    return feed
 
 
 class _Inputs:
@@ -119,7 +154,7 @@ class _Inputs:
         return {
             "infrared": rng.random((1, 1, *size), np.float32),
             "visible": rng.random((1, 3, *size), np.float32),
-            "conditioning": np.zeros((1, len(self.fuser.model.card.conditioning_fields)), np.float32),
+            "conditioning": self.fuser.conditioning(picture_pair(64, 48, self.seed), Instruction())[None],
         }
 
 

@@ -68,12 +68,22 @@ def load_average(path: Path, network: nn.Module) -> Recipe:
 
 
 def load_weights(path: Path, network: nn.Module) -> None:
-    """Load only the averaged weights of a checkpoint of any kind into ``network``."""
+    """Load only the averaged weights of a checkpoint of any kind into ``network``.
+
+    Raises:
+        ModelError: the network has other sizes.
+    """
     with safe_open(path, framework="pt") as file:
         weights = {name[8:]: file.get_tensor(name) for name in file.keys() if name.startswith("average.")}  # noqa: SIM118
-    network.load_state_dict(
-        {name.removeprefix("module."): value for name, value in weights.items() if name != "n_averaged"}
-    )
+    weights = {name.removeprefix("module."): value for name, value in weights.items() if name != "n_averaged"}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[2] or str(error)
+        raise ModelError(
+            f"{path} does not fit the network of the recipe ({' '.join(reason.split())[:120]}): give the recipe that "
+            "it was trained with, or start without it"
+        ) from error
 
 
 def _same_choices(stored: str, recipe: BaseModel) -> bool:

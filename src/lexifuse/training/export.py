@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +19,44 @@ from torch.utils.flop_counter import FlopCounterMode
 from lexifuse.errors import InputError
 from lexifuse.models import Model, ModelCard, write_card
 from lexifuse.training.checkpoint import load_average
-from lexifuse.training.families import family_of
+from lexifuse.training.families import Family, family_of
 from lexifuse.training.networks.compact import CONDITIONING_FIELDS
+from lexifuse.training.networks.text_if import DecodeHalf, EncodeHalf
 from lexifuse.training.recipe import Recipe
+from lexifuse.training.shrink import shrink
 
 _OPSET = 17
+_INPUTS = ("infrared", "visible", "conditioning")
 
 
 class _Clipped(nn.Module):
-    """A network whose answer is clipped to 0..1, as users see it."""
+    """A network, or the half that answers, whose picture is clipped to 0..1, as users see it."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, infrared: Tensor, visible: Tensor, conditioning: Tensor) -> Tensor:
-        return self.network(infrared, visible, conditioning).clamp(0.0, 1.0)
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.network(*inputs).clamp(0.0, 1.0)
 
 
 def export_model(
-    checkpoint: Path, out: Path, *, name: str | None = None, metrics: dict[str, Any] | None = None
+    checkpoint: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    metrics: dict[str, Any] | None = None,
+    half: bool = False,
 ) -> Model:
     """Export the averaged weights of a checkpoint.
 
     Args:
         checkpoint: written by the trainer.
-        out: folder for ``<name>.onnx`` and ``card.json``.
+        out: folder for ``card.json`` and ``<name>.onnx``, or ``<name>.encode.onnx`` and ``<name>.decode.onnx`` for a
+            network that works in two halves.
         name: on the card; the recipe's network where not given.
         metrics: measured figures for the card.
+        half: store the weights as float16.
 
     Returns:
         The exported model, checked and ready for ``lexifuse.load``.
@@ -57,17 +68,23 @@ def export_model(
         raise InputError(f"there is no checkpoint {checkpoint}: `lexifuse train` writes one")
     recipe, steps = load_average_recipe(checkpoint)
     family = family_of(recipe)
-    network = family.network()
+    network = family.network().eval()
     load_average(checkpoint, network)
     name = name or recipe.network
     out.mkdir(parents=True, exist_ok=True)
-    path = out / f"{name}.onnx"
-    to_onnx(network.eval(), path, family.example())
+    files = _write_graphs(family, network, out, name)
+    if half:
+        for path in files:
+            shrink(path)
+    checksums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    # The graph that answers comes last; one before it is the half that only sees the pictures.
+    (file, sha256), *before = reversed(checksums.items())
+    encode_file, encode_sha256 = before[0] if before else ("", "")
     card = ModelCard(
         name=name,
         task="fusion",
-        file=path.name,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        file=file,
+        sha256=sha256,
         conditioning=family.conditioning,
         conditioning_fields=family.conditioning_fields,
         size_multiple=family.size_multiple,
@@ -75,10 +92,25 @@ def export_model(
         parameters=sum(weight.numel() for weight in network.parameters()),
         gmac=round(count_gmac(network, family.example()), 3),
         licence="Apache-2.0",
-        training=_training_facts(recipe, steps),
+        training={**_training_facts(recipe, steps), "weights": "float16" if half else "float32"},
         metrics=metrics or {},
+        encode_file=encode_file,
+        encode_sha256=encode_sha256,
+        served_fields=family.served_fields,
     )
     return write_card(card, out)
+
+
+def _write_graphs(family: Family, network: nn.Module, out: Path, name: str) -> list[Path]:
+    """The ONNX files in the order in which they run."""
+    halves = family.halves(network)
+    if halves is None:
+        path = out / f"{name}.onnx"
+        to_onnx(network, path, family.example())
+        return [path]
+    encode_path, decode_path = out / f"{name}.encode.onnx", out / f"{name}.decode.onnx"
+    halves_to_onnx(*halves, encode_path, decode_path, family.example())
+    return [encode_path, decode_path]
 
 
 def load_average_recipe(checkpoint: Path) -> tuple[Recipe, int]:
@@ -99,20 +131,48 @@ def to_onnx(network: nn.Module, path: Path, conditioning: Tensor | None = None) 
         conditioning: an example, (1, C), or (1, T, D) with T free; the compact network's where not given.
     """
     example = _example(64, 96, conditioning)
-    sizes = {2: "height", 3: "width"}
-    axes = {"infrared": sizes, "visible": sizes, "fused": sizes}
-    if example[2].ndim == 3:
-        axes["conditioning"] = {1: "tokens"}
+    _write(_Clipped(network), path, dict(zip(_INPUTS, example, strict=True)), ("fused",))
+
+
+def halves_to_onnx(
+    encode: EncodeHalf, decode: DecodeHalf, encode_path: Path, decode_path: Path, conditioning: Tensor
+) -> None:
+    """Write the two halves of a fusion network; height and width are free, and so is the number of tokens.
+
+    Args:
+        encode: takes infrared and visible.
+        decode: takes the conditioning and what ``encode`` gives, which is called the same in both files.
+        encode_path: of the ONNX file.
+        decode_path: likewise.
+        conditioning: an example, (1, T, D).
+    """
+    infrared, visible, _ = _example(64, 96, conditioning)
+    with torch.no_grad():
+        encoded = dict(zip(encode.names, encode(infrared, visible), strict=True))
+    _write(encode, encode_path, {"infrared": infrared, "visible": visible}, encode.names)
+    _write(_Clipped(decode), decode_path, {"conditioning": conditioning, **encoded}, ("fused",))
+
+
+def _write(network: nn.Module, path: Path, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> None:
+    """Trace a network into an ONNX file: all pictures and features with free size, all texts of any length."""
+    axes: dict[str, dict[int, str]] = {}
+    for name in (*inputs, *outputs):
+        if name == "conditioning":
+            axes[name] = {1: "tokens"} if inputs[name].ndim == 3 else {}
+        elif name != "size":
+            # Features have sizes of their own; the pictures share one.
+            prefix = "" if name in (*_INPUTS, "fused") else f"{name}_"
+            axes[name] = {2: f"{prefix}height", 3: f"{prefix}width"}
     part = path.with_suffix(".part")
     with warnings.catch_warnings():
         # The exporter that traces is the one whose graphs ONNX Runtime fuses best; its deprecation is known.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            _Clipped(network),
-            example,
+            network,
+            tuple(inputs.values()),
             str(part),
-            input_names=["infrared", "visible", "conditioning"],
-            output_names=["fused"],
+            input_names=list(inputs),
+            output_names=list(outputs),
             dynamic_axes=axes,
             opset_version=_OPSET,
             dynamo=False,

@@ -8,42 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from lexifuse.instruction import ASKED_FOR, DEGRADATIONS, PLAIN
+from lexifuse.language.plain_words import say
 from lexifuse.training.language.corpus import Corpus
 from lexifuse.training.language.grammar import load_words
 from lexifuse.training.language.trainer import english_words
 
-NOTHING_ASKED = "fuse the infrared and the visible image"
-"""What is said where nothing is asked for."""
-
-_COMPLAINTS = {
-    "visible.low_light": "the visible image is {}dark",
-    "visible.over_exposure": "the visible image is {}over-exposed",
-    "visible.noise": "the visible image is {}noisy",
-    "visible.haze": "the visible image is {}hazy",
-    "visible.rain": "the visible image is {}rainy",
-    "visible.blur": "the visible image is {}blurred",
-    "infrared.low_contrast": "the infrared image is {}low in contrast",
-    "infrared.noise": "the infrared image is {}noisy",
-    "infrared.stripes": "the infrared image is {}striped",
-}
-_SLIGHT_BELOW, _SEVERE_FROM = 0.45, 0.75
 _NEAR = 0.3
-
-
-def say(severities: Mapping[str, float]) -> str:
-    """Severities 0..1 in plain words, so that sliders can speak to a network that only hears prompts.
-
-    >>> say({"visible.haze": 0.9, "infrared.noise": 0.3})
-    'the visible image is very hazy, the infrared image is slightly noisy'
-    """
-    parts = [
-        _COMPLAINTS[name].format(
-            "slightly " if severities[name] < _SLIGHT_BELOW else "very " if severities[name] >= _SEVERE_FROM else ""
-        )
-        for name in DEGRADATIONS
-        if severities.get(name, 0.0) >= ASKED_FOR
-    ]
-    return ", ".join(parts) or NOTHING_ASKED
 
 
 class PromptBook:

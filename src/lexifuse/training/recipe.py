@@ -72,6 +72,7 @@ class LossWeights(_Strict):
     power: Literal[1, 2] = Field(default=1, description="1: mean absolute, 2: root mean square differences of those")
     detail: float = Field(default=30.0, description="the same for their gradients, always absolute")
     tone: float = Field(default=0.0, description="the same for their averages over 16-pixel squares")
+    highlight: float = Field(default=0.0, description="the same where something is to be brought out")
     consistency_start: float = Field(default=0.15, description="share of the steps after which consistency begins")
 
 
@@ -101,6 +102,52 @@ class TextIFShape(_Strict):
     from_brighter: bool = False
 
 
+class CodebookShape(_Strict):
+    """The arguments of ``networks.codebook.Codebook``."""
+
+    size: int = Field(default=1024, ge=1, description="codes per group")
+    width: int = Field(default=256, ge=1, description="channels that are quantised, a multiple of the groups")
+    groups: int = Field(default=1, ge=1, description="codebooks that divide the channels among them")
+    decay: float = Field(default=0.99, ge=0, lt=1, description="of the moving averages, per step")
+    least: float = Field(default=0.03, ge=0, lt=1, description="share of the mean below which a code is dead")
+
+    @model_validator(mode="after")
+    def _divisible(self) -> CodebookShape:
+        if self.width % self.groups:
+            raise ValueError(f"width {self.width} is not a multiple of groups {self.groups}")
+        return self
+
+
+class TextToPixelsShape(_Strict):
+    """The arguments of ``networks.text_to_pixels.TextToPixels``; the defaults are our reading of the paper."""
+
+    width: int = 64
+    blocks: tuple[int, int, int] = (2, 2, 2)
+    layers: int = 4
+    heads: tuple[int, int, int] = (1, 2, 4)
+    expansion: int = 2
+    text_width: int = 256
+    window: int = Field(default=8, ge=0, description="side of the squares of attention; 0: all pixels to all")
+    extractor: Literal["multi-level", "dilated"] = "multi-level"
+    listening: Literal["everywhere", "transformer", "nowhere"] = "transformer"
+    codebook: CodebookShape | None = CodebookShape()
+    skips: bool = True
+    patch: int = 1
+    from_brighter: bool = False
+
+
+class TextToPixelsLosses(_Strict):
+    """Weights of the loss terms of From Text to Pixels."""
+
+    ssim: float = Field(default=1.0, description="structure: similarity to both sources")
+    gradient: float = Field(default=10.0, description="structure: the larger of both sources' gradients")
+    intensity: float = Field(default=8.0, description="content: the brighter source")
+    colour: float = Field(default=12.0, description="content: the visible source's Cb and Cr")
+    quantised: float = Field(default=1.0, description="content: discrete against continuous features")
+    reconstruction: float = Field(default=1.0, description="content: each source from its own features")
+    commitment: float = Field(default=0.25, description="what comes into the codebook against its codes")
+
+
 class EmsData(_Strict):
     """A data set in the layout of EMS, whose damage is its own."""
 
@@ -120,7 +167,7 @@ class DegradationWeights(_Strict):
 class Recipe(_Strict):
     """Everything that ``lexifuse train`` needs to make a model."""
 
-    network: Literal["compact", "text-if"] = "compact"
+    network: Literal["compact", "text-if", "text-to-pixels"] = "compact"
     widths: tuple[int, int, int, int] = (24, 48, 64, 80)
     sources: tuple[DataSource, ...]
     crop_store: int = Field(default=160, description="side of the stored crops, pixels")
@@ -144,6 +191,8 @@ class Recipe(_Strict):
     losses: LossWeights = LossWeights()
     text: TextConditioning | None = None
     text_if: TextIFShape | None = None
+    text_to_pixels: TextToPixelsShape | None = None
+    text_to_pixels_losses: TextToPixelsLosses = TextToPixelsLosses()
     ems: EmsData | None = None
     degradation_weights: dict[str, DegradationWeights] = {}
 
@@ -157,9 +206,23 @@ class Recipe(_Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> Recipe:
-        if self.network == "text-if" and self.text is None:
-            raise ValueError("network text-if needs a section 'text' with 'encoder' and 'width'")
+        if self.network != "compact" and self.text is None:
+            raise ValueError(f"network {self.network} needs a section 'text' with 'encoder' and 'width'")
+        if self.network == "text-to-pixels" and self.text and self.text.features != "tokens":
+            raise ValueError("network text-to-pixels attends to every token: set text.features to tokens")
         return self
+
+
+def for_word(recipe: Recipe, word: str) -> Recipe:
+    """The recipe that trains one word alone, and shows the network no other damage.
+
+    Raises:
+        UsageError: the word is not a degradation.
+    """
+    if word not in DEGRADATIONS:
+        raise UsageError(f"--word takes a degradation, not '{word}': choose from {', '.join(DEGRADATIONS)}")
+    mix = recipe.mix.model_copy(update={"emphasis": {name: float(name == word) for name in DEGRADATIONS}})
+    return recipe.model_copy(update={"only": (word,), "mix": mix})
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from lexifuse.language.words import clean, split_words
 
 MOST_TOKENS = 128
 """Longer prompts are cut here in training, tokens."""
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,12 @@ class TextEncoder(nn.Module, ABC):
     Attributes:
         id: what a checkpoint records, such as ``embedded`` or ``clip/ViT-B-32``.
         width: D, numbers per token state.
+        context: tokens that it reads of a prompt; the rest is cut off.
     """
 
     id: str
     width: int
+    context: int = MOST_TOKENS
 
     @abstractmethod
     def tokenize(self, prompts: Sequence[str]) -> Tokens:
@@ -60,12 +65,20 @@ class TextEncoder(nn.Module, ABC):
         return self.requires_grad_(False)
 
     def encode(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Encode prompts.
+        """Encode prompts; of those that are longer than ``context`` a warning says so.
 
         Returns:
             States (B, T, D) float32 and mask (B, T) bool, True where a token is.
         """
         tokens = self.tokenize(prompts)
+        for prompt, length in zip(prompts, tokens.mask.sum(-1).tolist(), strict=True):
+            if length >= self.context:
+                _LOG.warning(
+                    "the text encoder '%s' reads %d tokens of '%.40s…' and no more: say it in fewer words",
+                    self.id,
+                    self.context,
+                    prompt,
+                )
         return self(tokens.ids, tokens.mask), tokens.mask
 
 
@@ -239,6 +252,7 @@ class ClipEncoder(TextEncoder):
         self.tokenizer = tokenizer
         self.id = identity
         self.width = int(model.ln_final.normalized_shape[0])  # type: ignore[union-attr,index,arg-type]
+        self.context = int(getattr(model, "context_length", 77))
 
     def tokenize(self, prompts: Sequence[str]) -> Tokens:
         """Prompts to token ids; CLIP's end mark has the highest id, everything after it is padding."""
@@ -311,7 +325,8 @@ class EmbeddedEncoder(TextEncoder):
     def tokenize(self, prompts: Sequence[str]) -> Tokens:
         """Prompts to padded token ids, with the word that each token belongs to."""
         found = [self._network.tokenize([word.text for word in split_words(clean(prompt))]) for prompt in prompts]
-        return Tokens(*pad([ids for ids, _ in found]), [words for _, words in found])
+        ids, words = ([row[:MOST_TOKENS] for row in rows] for rows in zip(*found, strict=True))
+        return Tokens(*pad(ids), words)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Token states (B, T, D), zero where the mask is False."""

@@ -58,6 +58,12 @@ class TextFeatures:
         longest = max(len(feature) for feature in features)
         return torch.stack([torch.cat((one, one[:1].expand(longest - len(one), -1))) for one in features])
 
+    def with_mask(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """The features of prompts, and a mask (B, T), False where a shorter prompt was filled up."""
+        features = self(prompts)
+        lengths = torch.tensor([len(self._known[prompt]) for prompt in prompts])
+        return features, torch.arange(features.shape[1]) < lengths[:, None]
+
     @torch.no_grad()
     def _encode(self, prompts: Sequence[str]) -> list[Tensor]:
         if self.kind == "sentence" and isinstance(self.encoder, ClipEncoder):

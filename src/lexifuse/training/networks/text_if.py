@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
+from torch.onnx.operators import shape_as_tensor
 
 from lexifuse.training.networks.blocks import (
     CrossAttention,
@@ -177,6 +178,37 @@ class TextIF(nn.Module):
 
     def _guide(self, level: int, features: Tensor, text: Tensor) -> Tensor:
         return self.guidance[str(level)](features, text) if str(level) in self.guidance else features
+
+
+class EncodeHalf(nn.Module):
+    """:meth:`TextIF.encode` as a graph of tensors, for export: a pair to what :class:`DecodeHalf` needs of it."""
+
+    def __init__(self, network: TextIF) -> None:
+        super().__init__()
+        self.network = network
+        levels = tuple(f"level{level}" for level in range(1, LEVELS + 1))
+        self.names = (*levels, *(("brighter",) if network.from_brighter else ()), "size")
+
+    def forward(self, infrared: Tensor, visible: Tensor) -> tuple[Tensor, ...]:
+        """The tensors of an :class:`EncodedPair` in the order of ``names``; ``size`` (2,) is the height and width."""
+        pair = self.network.encode(infrared, visible)
+        brighter = () if pair.brighter is None else (pair.brighter,)
+        return (*pair.levels, *brighter, shape_as_tensor(visible)[-2:])
+
+
+class DecodeHalf(nn.Module):
+    """:meth:`TextIF.decode` as a graph of tensors, for export."""
+
+    def __init__(self, network: TextIF) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, text: Tensor, *encoded: Tensor) -> Tensor:
+        """The fused picture (B, 3, H, W) under text (B, T, D), of what :class:`EncodeHalf` gave."""
+        height, width = encoded[-1].unbind()
+        brighter = encoded[LEVELS] if self.network.from_brighter else None
+        pair = EncodedPair(encoded[:LEVELS], brighter, height, width)  # type: ignore[arg-type]
+        return self.network.decode(pair, text)
 
 
 def _blocks(width: int, heads: int, expansion: int, count: int) -> nn.Sequential:

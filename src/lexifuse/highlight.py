@@ -1,0 +1,135 @@
+"""Bring out what is asked for by name: warm shapes of the infrared picture are pulled away from what surrounds them.
+
+The networks hear the wish too, but a network of five GMAC does not know people in daylight. Their warmth and shape are
+in the infrared picture for everybody to see, and are found there without learning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lexifuse.instruction import HIGHLIGHT_GROUPS
+from lexifuse.pair import ImagePair
+from lexifuse.pixels import luma, to_float
+
+_SIDE = 640  # pixels, longest side of the view in which shapes are looked for
+_SURROUNDINGS = 24.0  # pixels of that view
+_NEAR = 12.0
+_WARMER = 0.16  # above the surroundings, as a share of the range between the coldest and warmest percent
+_PUSH, _STRETCH = 0.14, 0.5  # of the full range, and of the difference that is there already
+_SPARED = 0.03  # what is darker than its surroundings by more than this is made darker still
+_ROWS = 512  # of the picture are changed at a time, so that memory stays bounded
+_Plane = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What a warm region must be like to be taken for something of a group."""
+
+    least_area: float  # as a share of the picture
+    most_area: float
+    tallest: float  # most height over width
+    flattest: float  # least height over width
+    least_fill: float  # least share of its box
+
+
+_SHAPES = {
+    "person": _Shape(0.0001, 0.12, tallest=6.0, flattest=0.9, least_fill=0.25),
+    "vehicle": _Shape(0.0008, 0.3, tallest=1.2, flattest=0.3, least_fill=0.55),
+    "hot": _Shape(0.00005, 0.3, tallest=20.0, flattest=0.05, least_fill=0.0),
+}
+
+
+def bring_out(pair: ImagePair, image: NDArray[Any], highlight: Iterable[str]) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Make objects stand out of a fused picture.
+
+    Args:
+        pair: the sources; white is hot in the infrared one.
+        image: (H, W, 3) or (H, W), their fusion; it is not changed.
+        highlight: names of :data:`lexifuse.instruction.HIGHLIGHTS`.
+
+    Returns:
+        The picture with the objects pulled away from the luma around them, and what the user should know, as notes.
+    """
+    names = tuple(highlight)
+    groups = {group: [name for name in names if name in HIGHLIGHT_GROUPS[group]] for group in HIGHLIGHT_GROUPS}
+    notes = [f"left out: bring out {name} (nothing here can tell it apart)" for name in groups.pop("scene")]
+    view = _view(pair.infrared)
+    mask = np.zeros(view.shape, np.uint8)
+    regions = _warm_regions(view) if any(groups.values()) else []
+    for group, wanted in groups.items():
+        found = [region for region in regions if _fits(region, _SHAPES[group], view.size)] if wanted else []
+        for region in found:
+            mask |= region
+        if wanted and not found:
+            notes.append(f"nothing to bring out: no warm shape that could be a {' or '.join(wanted)}")
+    return (_lifted(image, mask), tuple(notes)) if mask.any() else (image, tuple(notes))
+
+
+def _view(infrared: NDArray[Any]) -> _Plane:
+    """The infrared picture, small, with its coldest and warmest percent at 0 and 1."""
+    scale = min(1.0, _SIDE / max(infrared.shape))
+    size = max(round(infrared.shape[1] * scale), 1), max(round(infrared.shape[0] * scale), 1)
+    small = cv2.resize(infrared, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    coldest, warmest = np.quantile(small, (0.01, 0.99))
+    return np.clip((small - coldest) / max(warmest - coldest, 1e-6), 0, 1).astype(np.float32)
+
+
+def _warm_regions(view: _Plane) -> list[NDArray[np.uint8]]:
+    """Masks of the connected regions that are warmer than what surrounds them, each (H, W) of 0 and 1."""
+    surroundings = cv2.GaussianBlur(view, (0, 0), _SURROUNDINGS)
+    warm = (view - surroundings > _WARMER).astype(np.uint8)
+    warm = np.asarray(cv2.morphologyEx(warm, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)), np.uint8)
+    count, labels = cv2.connectedComponents(warm, connectivity=8)
+    return [(labels == number).astype(np.uint8) for number in range(1, min(count, 200))]
+
+
+def _fits(region: NDArray[np.uint8], shape: _Shape, pixels: int) -> bool:
+    _, _, width, height = cv2.boundingRect(region)
+    area = float(region.sum())
+    return (
+        shape.least_area <= area / pixels <= shape.most_area
+        and shape.flattest <= height / width <= shape.tallest
+        and area >= shape.least_fill * width * height
+    )
+
+
+def _lifted(image: NDArray[Any], mask: NDArray[np.uint8]) -> NDArray[Any]:
+    """The picture with the luma in the mask pushed away from, and stretched about, the luma around it."""
+    height, width = mask.shape
+    plane = luma(to_float(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)))
+    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1.0)
+    lift = soft * _push(plane, soft)
+    result = np.empty_like(image)
+    top = 1.0 if image.dtype.kind == "f" else float(np.iinfo(image.dtype).max)
+    rows, columns = image.shape[:2]
+    for start in range(0, rows, _ROWS):
+        stop = min(start + _ROWS, rows)
+        strip = _strip(lift, start, stop, rows, columns)
+        changed = image[start:stop].astype(np.float32) + top * (strip[..., None] if image.ndim == 3 else strip)
+        result[start:stop] = np.clip(changed if image.dtype.kind == "f" else np.rint(changed), 0, top)
+    return result
+
+
+def _push(plane: _Plane, soft: _Plane) -> _Plane:
+    """What to add inside the mask, -1..1."""
+    inside = cv2.GaussianBlur(plane * soft, (0, 0), _NEAR) / (cv2.GaussianBlur(soft, (0, 0), _NEAR) + 1e-3)
+    around = cv2.GaussianBlur(plane * (1 - soft), (0, 0), _NEAR) / (cv2.GaussianBlur(1 - soft, (0, 0), _NEAR) + 1e-3)
+    difference = inside - around
+    return np.where(difference > -_SPARED, _PUSH, -_PUSH).astype(np.float32) + _STRETCH * difference
+
+
+def _strip(plane: _Plane, start: int, stop: int, rows: int, columns: int) -> _Plane:
+    """Rows of a small plane as it would be at full size."""
+    if plane.shape == (rows, columns):
+        return plane[start:stop]
+    across = (np.arange(columns, dtype=np.float32) + 0.5) * (plane.shape[1] / columns) - 0.5
+    down = (np.arange(start, stop, dtype=np.float32) + 0.5) * (plane.shape[0] / rows) - 0.5
+    grid = np.meshgrid(across, down)
+    return cv2.remap(plane, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -1,0 +1,93 @@
+"""What is asked for by name stands out: warm shapes are pulled away from their surroundings, the rest stays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lexifuse
+from lexifuse import ImagePair, Instruction
+from lexifuse.highlight import bring_out
+
+
+def _street(dtype: str = "uint8") -> tuple[ImagePair, np.ndarray]:
+    """A cold street with a warm person in it, and its fusion, in which the person can hardly be seen."""
+    infrared, fused = np.full((240, 320), 40, np.uint8), np.full((240, 320, 3), 100, np.uint8)
+    infrared[100:160, 150:172] = 220
+    fused[100:160, 150:172] = 110
+    if dtype == "uint16":
+        infrared, fused = infrared.astype(np.uint16) * 257, fused.astype(np.uint16) * 257
+    elif dtype == "float32":
+        infrared, fused = infrared.astype(np.float32) / 255, fused.astype(np.float32) / 255
+    return ImagePair(infrared, fused), fused
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_a_warm_person_stands_out_and_the_rest_stays(dtype: str) -> None:
+    pair, fused = _street(dtype)
+    before = fused.copy()
+    image, notes = bring_out(pair, fused, ["person"])
+    assert image.dtype == fused.dtype
+    assert image.shape == fused.shape
+    assert notes == ()
+    assert np.array_equal(fused, before), "the fusion itself is not changed"
+    top = 1.0 if dtype == "float32" else float(np.iinfo(fused.dtype).max)
+    change = (image.astype(np.float64) - fused) / top
+    assert change[110:150, 155:167].min() > 0.1
+    outside = np.ones(fused.shape[:2], bool)
+    outside[90:170, 140:182] = False
+    assert np.abs(change[outside]).max() == 0
+
+
+def test_a_dark_object_is_made_darker_not_lost() -> None:
+    pair, fused = _street()
+    fused[100:160, 150:172] = 60
+    image, _ = bring_out(pair, fused, ["person"])
+    assert image[130, 160, 0] < 60 - 20
+
+
+def test_people_are_told_from_vehicles_by_their_shape() -> None:
+    pair, fused = _street()
+    image, notes = bring_out(pair, fused, ["car"])
+    assert np.array_equal(image, fused)
+    assert notes == ("nothing to bring out: no warm shape that could be a car",)
+
+
+def test_what_cannot_be_told_apart_is_said() -> None:
+    pair, fused = _street()
+    image, notes = bring_out(pair, fused, ["building"])
+    assert np.array_equal(image, fused)
+    assert notes == ("left out: bring out building (nothing here can tell it apart)",)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 90), st.integers(1, 90), st.booleans(), st.integers(0, 2**31))
+def test_any_size_keeps_its_shape(height: int, width: int, grey: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    infrared = rng.integers(0, 256, (height, width), np.uint8)
+    fused = rng.integers(0, 256, (height, width) if grey else (height, width, 3), np.uint8)
+    image, _ = bring_out(ImagePair(infrared, fused), fused, ["person", "car", "hot spot"])
+    assert image.shape == fused.shape
+    assert image.dtype == fused.dtype
+
+
+def test_a_large_picture_is_changed_at_its_own_size() -> None:
+    pair, fused = _street()
+    large = ImagePair(np.kron(pair.infrared, np.ones((6, 6), np.uint8)), np.kron(fused, np.ones((6, 6, 1), np.uint8)))
+    image, _ = bring_out(large, large.visible, ["person"])
+    small, _ = bring_out(pair, fused, ["person"])
+    assert image.shape == large.visible.shape
+    assert abs(int(image[780, 966, 0]) - int(small[130, 161, 0])) <= 3
+
+
+def test_words_bring_people_out_of_a_fusion(fuser: lexifuse.Fuser) -> None:
+    pair, _ = _street()
+    plain = fuser.fuse_pair(pair).image.astype(int)
+    result = fuser.fuse_pair(pair, "make people stand out")
+    assert result.instruction == Instruction(highlight=("person",))
+    person, street = np.s_[110:150, 155:167], np.s_[:60]
+    before = plain[person].mean() - plain[street].mean()
+    after = result.image[person].mean() - result.image[street].mean()
+    assert after > max(before * 1.1, before + 5) or result.image[person].mean() > 245
