@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lexifuse.cli.options import DataRoot
+from lexifuse.cli.train_ablate import ablate_app
 from lexifuse.cli.train_automatic import train_automatic
+from lexifuse.cli.train_detector import annotate, train_detector
 from lexifuse.cli.train_language import EncoderName, train_language
+from lexifuse.cli.train_speed import train_speed
 from lexifuse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
 train_app = typer.Typer(help="Train models (needs the extra `train`).", no_args_is_help=True, rich_markup_mode=None)
 train_app.command("language")(train_language)
 train_app.command("automatic")(train_automatic)
+train_app.command("annotate")(annotate)
+train_app.command("detector")(train_detector)
+train_app.command("speed")(train_speed)
+train_app.add_typer(ablate_app, name="ablate")
 
 
 RecipeName = Annotated[str, typer.Option("--recipe", help="A recipe that ships with lexifuse, or a YAML file.")]
@@ -35,6 +42,17 @@ StopAfter = Annotated[
 Initial = Annotated[
     Path | None, typer.Option("--initial", help="Start from the weights of this checkpoint.", show_default=False)
 ]
+TextEncoderName = Annotated[
+    EncoderName | None,
+    typer.Option("--text-encoder", help="Take another text encoder than the recipe names.", show_default=False),
+]
+EncoderWeights = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights", help="clip: checkpoint or folder; minilm: folder of all-MiniLM-L6-v2.", show_default=False
+    ),
+]
+Download = Annotated[bool, typer.Option("--download", help="clip: let open_clip download the weights.")]
 
 
 @train_app.command()
@@ -47,16 +65,25 @@ def compact(
     workers: Workers = 1,
     stop_after: StopAfter = None,
     initial: Initial = None,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(help="JSON file of people and vehicles in the real pairs, for `highlight`.", show_default=False),
+    ] = None,
+    word: Annotated[
+        str | None, typer.Option(help="Train this degradation's word alone, as visible.blur.", show_default=False)
+    ] = None,
 ) -> None:
     """Train the compact model. A run that was interrupted goes on where it stopped."""
     from lexifuse.training import require
 
     require()
-    from lexifuse.training.recipe import load_recipe
+    from lexifuse.training.recipe import for_word, load_recipe
     from lexifuse.training.trainer import train
 
     options = {"accelerator": accelerator, "devices": devices, "workers": workers, "stop_after": stop_after}
-    _report(train(_of("compact", load_recipe(recipe)), data, out, initial=initial, **options))  # type: ignore[arg-type]
+    chosen = _of("compact", load_recipe(recipe))
+    chosen = for_word(chosen, word) if word else chosen
+    _report(train(chosen, data, out, initial=initial, boxes=boxes, **options))  # type: ignore[arg-type]
 
 
 @train_app.command("text-if")
@@ -64,15 +91,9 @@ def text_if(
     data: DataRoot,
     out: RunFolder = Path("runs/text-if-small"),
     recipe: RecipeName = "text-if-small",
-    text_encoder: Annotated[
-        EncoderName | None,
-        typer.Option(help="Take another text encoder than the recipe names.", show_default=False),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="clip: checkpoint or folder; minilm: folder of all-MiniLM-L6-v2.", show_default=False),
-    ] = None,
-    download: Annotated[bool, typer.Option("--download", help="clip: let open_clip download the weights.")] = False,
+    text_encoder: TextEncoderName = None,
+    weights: EncoderWeights = None,
+    download: Download = False,
     accelerator: Accelerator = "auto",
     devices: Devices = 1,
     workers: Workers = 1,
@@ -80,6 +101,40 @@ def text_if(
     initial: Initial = None,
 ) -> None:
     """Train Text-IF (arXiv 2403.16387): the recipe text-if is the published one, a CPU can train text-if-small."""
+    options = {"accelerator": accelerator, "devices": devices, "workers": workers, "stop_after": stop_after}
+    _train_with_text("text-if", recipe, data, out, text_encoder, weights, download, initial=initial, **options)
+
+
+@train_app.command("text-to-pixels")
+def text_to_pixels(
+    data: DataRoot,
+    out: RunFolder = Path("runs/text-to-pixels-small"),
+    recipe: RecipeName = "text-to-pixels-small",
+    text_encoder: TextEncoderName = None,
+    weights: EncoderWeights = None,
+    download: Download = False,
+    accelerator: Accelerator = "auto",
+    devices: Devices = 1,
+    workers: Workers = 1,
+    stop_after: StopAfter = None,
+    initial: Initial = None,
+) -> None:
+    """Train From Text to Pixels (arXiv 2401.00421): text-to-pixels is our reading, a CPU can train its -small."""
+    options = {"accelerator": accelerator, "devices": devices, "workers": workers, "stop_after": stop_after}
+    _train_with_text("text-to-pixels", recipe, data, out, text_encoder, weights, download, initial=initial, **options)
+
+
+def _train_with_text(
+    network: str,
+    recipe: str,
+    data: Path,
+    out: Path,
+    text_encoder: EncoderName | None,
+    weights: Path | None,
+    download: bool,
+    **options: Any,
+) -> None:
+    """Train a network that hears text under the encoder that is asked for, or else the recipe's."""
     from lexifuse.training import require
 
     require()
@@ -87,12 +142,11 @@ def text_if(
     from lexifuse.training.text_features import frozen_encoder, hearing
     from lexifuse.training.trainer import train
 
-    chosen = _of("text-if", load_recipe(recipe))
+    chosen = _of(network, load_recipe(recipe))
     encoder = frozen_encoder(chosen, text_encoder, weights, download=download)
     if text_encoder is not None:
         chosen = hearing(chosen, encoder)
-    options = {"accelerator": accelerator, "devices": devices, "workers": workers, "stop_after": stop_after}
-    _report(train(chosen, data, out, initial=initial, text_encoder=encoder, **options))  # type: ignore[arg-type]
+    _report(train(chosen, data, out, text_encoder=encoder, **options))
 
 
 def _of(network: str, recipe: Recipe) -> Recipe:
@@ -113,11 +167,12 @@ def evaluate(
     data: DataRoot,
     dataset: Annotated[str, typer.Option(help="Data sets, by comma.")] = "msrs,roadscene",
     limit: Annotated[int, typer.Option(min=0, help="At most this many pairs of each; 0 takes all.")] = 0,
+    scenes: Annotated[int, typer.Option(min=0, help="Rendered scenes on which wishes are measured.")] = 12,
     into_card: Annotated[bool, typer.Option("--into-card", help="Write the figures into the model's card.")] = False,
 ) -> None:
     """Measure what a model's card promises.
 
-    A fusion: repair at severity 0.7, real nights, plain fusion. The network that reads pictures: what it finds.
+    A fusion: repair at severity 0.7, real nights, plain fusion, wishes. The network that reads pictures: what it finds.
     """
     import json
 
@@ -126,19 +181,24 @@ def evaluate(
     from lexifuse.datasets import open_dataset
     from lexifuse.evaluation.pixel_reading import measure_reading
     from lexifuse.evaluation.promises import keep_promises
+    from lexifuse.evaluation.wishes import measure_wishes
     from lexifuse.fuser import Fuser
     from lexifuse.models import find_model, write_card
 
     found = find_model(model)
     datasets = [open_dataset(data, name.strip()) for name in dataset.split(",")]
     total = sum(min(limit or len(one.items), len(one.items)) for one in datasets)
-    with progress("evaluating", total) as advance:
-        if found.card.task == TASK:
+    if found.card.task == TASK:
+        with progress("evaluating", total) as advance:
             figures = measure_reading(PixelReader(found), datasets, limit=limit, advance=advance).to_dict()
-        else:
-            figures = keep_promises(Fuser(found), datasets, limit=limit, advance=advance).to_dict()
+    else:
+        fuser = Fuser(found)
+        with progress("evaluating", total + scenes) as advance:
+            figures = keep_promises(fuser, datasets, limit=limit, advance=advance).to_dict()
+            if scenes:
+                figures["wishes"] = measure_wishes(fuser, scenes, advance=advance).to_dict()
     typer.echo(json.dumps(figures, indent=1))
     if into_card:
-        command = f"lexifuse train evaluate {model} --data DATA --dataset {dataset} --limit {limit}"
+        command = f"lexifuse train evaluate {model} --data DATA --dataset {dataset} --limit {limit} --scenes {scenes}"
         write_card(replace(found.card, metrics={"command": command, **figures}), found.folder)
         typer.echo(f"written into {found.folder / 'card.json'}", err=True)

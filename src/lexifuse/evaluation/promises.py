@@ -21,6 +21,16 @@ from lexifuse.pixels import is_night
 SEVERITY = 0.7
 """Severity of the damage, and of the instruction that asks for its repair."""
 
+TWO_AT_ONCE = (
+    ("visible.low_light", "infrared.noise"),
+    ("visible.over_exposure", "infrared.stripes"),
+    ("visible.noise", "infrared.low_contrast"),
+    ("visible.haze", "visible.noise"),
+    ("visible.rain", "infrared.noise"),
+    ("infrared.noise", "infrared.stripes"),
+)
+"""Degradations that are also applied, and asked to be repaired, together."""
+
 _SAME = 60.0
 
 
@@ -34,6 +44,7 @@ class Promises:
             that of fuse(damaged, plain), mean over the pairs; low light on day pairs only.
         mean_gain: mean over the nine.
         wrong: the same for an instruction that names another damage of the same source: at most about 0.
+        two: the gain of the right instruction for each of :data:`TWO_AT_ONCE`, the two joined by ``+``.
         metrics: means of the plain fusion's nine metrics per data set.
         nights: what ``low_light`` 0.8 does to the night pairs, or None where there are none.
     """
@@ -42,6 +53,7 @@ class Promises:
     gain: dict[str, float]
     mean_gain: float
     wrong: dict[str, float]
+    two: dict[str, float]
     metrics: dict[str, dict[str, float]]
     nights: NightResult | None
 
@@ -53,6 +65,7 @@ class Promises:
             "gain_db": {name: round(value, 2) for name, value in self.gain.items()},
             "mean_gain_db": round(self.mean_gain, 2),
             "wrong_instruction_gain_db": {name: round(value, 2) for name, value in self.wrong.items()},
+            "two_at_once_gain_db": {name: round(value, 2) for name, value in self.two.items()},
             "plain": {name: {key: round(v, 3) for key, v in row.items()} for name, row in self.metrics.items()},
             "nights": None if self.nights is None else {k: round(v, 4) for k, v in asdict(self.nights).items()},
         }
@@ -71,6 +84,7 @@ def keep_promises(
     """
     gains: dict[str, list[float]] = {name: [] for name in DEGRADATIONS}
     wrong: dict[str, list[float]] = {name: [] for name in DEGRADATIONS}
+    two: dict[str, list[float]] = {"+".join(names): [] for names in TWO_AT_ONCE}
     metrics: dict[str, list[dict[str, float]]] = {}
     nights: list[NightResult] = []
     pairs = 0
@@ -83,32 +97,39 @@ def keep_promises(
             night = is_night(pair.visible)
             if night:
                 nights.append(brighten(fuser, pair))
-            for name in DEGRADATIONS:
-                if not (night and name == "visible.low_light"):
-                    right, other = _gain(fuser, pair, clean, name)
-                    gains[name].append(right)
-                    wrong[name].append(other)
+            # A night is not a darkened day: there is nothing to compare its brightened picture with.
+            for name in (one for one in DEGRADATIONS if not (night and one == "visible.low_light")):
+                right, other = _gains(fuser, pair, clean, (name,), asked=((name,), (_another(name),)))
+                gains[name].append(right)
+                wrong[name].append(other)
+            for names in (both for both in TWO_AT_ONCE if not (night and "visible.low_light" in both)):
+                two["+".join(names)] += _gains(fuser, pair, clean, names, asked=(names,))
             pairs += 1
             advance()
-    gain = {name: float(np.mean(values)) for name, values in gains.items() if values}
+    gain, other, both = (
+        {name: float(np.mean(values)) for name, values in figures.items() if values} for figures in (gains, wrong, two)
+    )
     means = {name: {key: float(np.mean([r[key] for r in rows])) for key in rows[0]} for name, rows in metrics.items()}
-    other = {name: float(np.mean(values)) for name, values in wrong.items() if values}
     mean = float(np.mean(list(gain.values())))
-    return Promises(pairs, gain, mean, other, means, mean_result(nights) if nights else None)
+    return Promises(pairs, gain, mean, other, both, means, mean_result(nights) if nights else None)
 
 
-def _gain(fuser: Any, pair: ImagePair, clean: NDArray[Any], name: str) -> tuple[float, float]:
-    """Decibels gained by the right and by a wrong instruction over none."""
+def _gains(
+    fuser: Any, pair: ImagePair, clean: NDArray[Any], damage: Sequence[str], *, asked: Sequence[Sequence[str]]
+) -> list[float]:
+    """Decibels gained over no words by each instruction, which names some degradations, about a damaged pair."""
     seed = zlib.crc32(pair.name.encode())
-    damaged = ImagePair(*degrade_pair(pair.infrared, pair.visible, {name: SEVERITY}, seed=seed), name=pair.name)
+    severities = dict.fromkeys(damage, SEVERITY)
+    damaged = ImagePair(*degrade_pair(pair.infrared, pair.visible, severities, seed=seed), name=pair.name)
 
-    def closeness(**severities: float) -> float:
-        fused = fuser.fuse_pair(damaged, Instruction().with_values(severities)).image
+    def closeness(names: Sequence[str]) -> float:
+        instruction = Instruction().with_values(dict.fromkeys(names, SEVERITY))
+        fused = fuser.fuse_pair(damaged, instruction).image
         error = np.mean((fused.astype(np.float64) - clean) ** 2)
         return min(10 * np.log10(255.0**2 / max(error, 1e-9)), _SAME)
 
-    without = closeness()
-    return closeness(**{name: SEVERITY}) - without, closeness(**{_another(name): SEVERITY}) - without
+    without = closeness(())
+    return [closeness(names) - without for names in asked]
 
 
 def _another(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,9 @@ from lexifuse.instruction import HIGHLIGHT_GROUPS
 from lexifuse.pair import read_image, to_float
 from lexifuse.pixels import is_night
 from lexifuse.training import night
+from lexifuse.training.object_masks import MASK_GROUPS, Boxes, boxed_objects, fingerprint, warm_objects
 from lexifuse.training.recipe import DataSource, Recipe
 
-MASK_GROUPS = ("person", "vehicle", "hot")
-"""Bit i of a stored mask marks pixels of this highlight group."""
-
-_WARM_SIGMA = 24.0
 _VERSION = 1
 _SEED = 0  # not the recipe's: runs that differ in their seed share a store
 
@@ -68,26 +65,28 @@ class CropStore:
         return len(self.infrared)
 
 
-def open_crops(recipe: Recipe, data: Path, cache: Path) -> CropStore:
+def open_crops(recipe: Recipe, data: Path, cache: Path, boxes: Boxes | None = None) -> CropStore:
     """Open the crop store of a recipe, cutting it first where it is not there yet (minutes).
 
     Args:
         recipe: names the data sets and how many crops to take from each.
         data: the folder that holds the data sets.
         cache: where stores are kept, one folder per recipe of data.
+        boxes: people and vehicles in the real pairs, as :func:`lexifuse.training.object_masks.read_boxes` gives them.
     """
-    wanted = repr((_VERSION, recipe.sources, recipe.crop_store, _SEED))
+    known = (fingerprint(boxes),) if boxes else ()
+    wanted = repr((_VERSION, recipe.sources, recipe.crop_store, _SEED, *known))
     folder = cache / hashlib.sha256(wanted.encode()).hexdigest()[:16]
     if not folder.is_dir():
         building = folder.with_suffix(".part")
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(parents=True)
-        _build(recipe, data, building)
+        _build(recipe, data, building, boxes or {})
         building.replace(folder)
     return CropStore(**{path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))})
 
 
-def _build(recipe: Recipe, data: Path, folder: Path) -> None:
+def _build(recipe: Recipe, data: Path, folder: Path, boxes: Boxes) -> None:
     side, total = recipe.crop_store, sum(source.crops for source in recipe.sources)
     shapes = {"infrared": (), "visible": (3,), "enhanced": (3,), "illumination": (), "mask": (), "depth": ()}
     arrays: dict[str, NDArray[np.uint8]] = {
@@ -99,7 +98,7 @@ def _build(recipe: Recipe, data: Path, folder: Path) -> None:
     places = iter(np.random.default_rng(_SEED).permutation(total))
     for number, source in enumerate(recipe.sources):
         rng = np.random.default_rng([_SEED, number])
-        crops = _cut(source, data, side, rng)
+        crops = _cut(_pairs(source, data, boxes.get(source.name, {})), source, side, rng)
         for crop, _ in zip(
             track(crops, description=source.name, total=source.crops), range(source.crops), strict=False
         ):
@@ -112,9 +111,10 @@ def _build(recipe: Recipe, data: Path, folder: Path) -> None:
             arrays["night"][place] = dark
 
 
-def _cut(source: DataSource, data: Path, side: int, rng: np.random.Generator) -> Iterator[SourcePair]:
-    """Endless crops of one source, the pairs taken in turn."""
-    pairs = _pairs(source, data)
+def _cut(
+    pairs: Iterator[SourcePair] | None, source: DataSource, side: int, rng: np.random.Generator
+) -> Iterator[SourcePair]:
+    """Endless crops of one source, the pairs taken in turn; rendered scenes where there are no pairs."""
     per_pair = 4 if pairs is None else 1
     kept: list[SourcePair] = []
     scene = 0
@@ -151,23 +151,32 @@ def _random_crop(pair: SourcePair, source: DataSource, side: int, rng: np.random
     )
 
 
-def _pairs(source: DataSource, data: Path) -> Iterator[SourcePair] | None:
+_BoxesOfOne = Mapping[str, list[tuple[str, float, float, float, float]]]
+
+
+def _pairs(source: DataSource, data: Path, boxes: _BoxesOfOne) -> Iterator[SourcePair] | None:
+    """The pairs of a source with their masks, None for rendered scenes."""
     if source.name == "synthetic":
         return None
-    if (data / source.name / "train" / "ir").is_dir() and any((data / source.name / "train" / "ir").glob("*.mp4")):
-        return _video_pairs(data / source.name / "train", source.every)
-    return _picture_pairs(source, data)
+    return (
+        _real_pair(infrared, visible, boxes.get(name, ())) for name, infrared, visible in training_pairs(source, data)
+    )
 
 
-def _picture_pairs(source: DataSource, data: Path) -> Iterator[SourcePair]:
+def training_pairs(source: DataSource, data: Path) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]]:
+    """The real pairs of a source: their names, infrared (H, W) and visible (H, W, 3) or (H, W)."""
+    folder = data / source.name / "train"
+    if (folder / "ir").is_dir() and any((folder / "ir").glob("*.mp4")):
+        yield from _video_pairs(folder, source.every)
+        return
     for item in open_dataset(data, source.name, "train").items:
         infrared, visible = (np.rint(255 * to_float(read_image(path))) for path in (item.infrared, item.visible))
         if infrared.ndim == 3:
             infrared = infrared @ np.array([0.299, 0.587, 0.114], np.float32)
-        yield _real_pair(infrared.astype(np.uint8), visible.astype(np.uint8))
+        yield item.infrared.stem, infrared.astype(np.uint8), visible.astype(np.uint8)
 
 
-def _video_pairs(folder: Path, every: int) -> Iterator[SourcePair]:
+def _video_pairs(folder: Path, every: int) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]]:
     for path in sorted((folder / "ir").glob("*.mp4")):
         readers = [cv2.VideoCapture(str(folder / kind / path.name)) for kind in ("ir", "vi")]
         if not all(reader.isOpened() for reader in readers):
@@ -178,24 +187,18 @@ def _video_pairs(folder: Path, every: int) -> Iterator[SourcePair]:
             if not (ok_infrared and ok_visible):
                 break
             if number % every == 0:
-                grey = cv2.cvtColor(infrared, cv2.COLOR_BGR2GRAY)
-                yield _real_pair(grey.astype(np.uint8), cv2.cvtColor(visible, cv2.COLOR_BGR2RGB).astype(np.uint8))
+                grey = cv2.cvtColor(infrared, cv2.COLOR_BGR2GRAY).astype(np.uint8)
+                yield f"{path.stem}#{number}", grey, cv2.cvtColor(visible, cv2.COLOR_BGR2RGB).astype(np.uint8)
             number += 1
 
 
-def _real_pair(infrared: NDArray[np.uint8], visible: NDArray[np.uint8]) -> SourcePair:
+def _real_pair(
+    infrared: NDArray[np.uint8], visible: NDArray[np.uint8], boxes: Iterable[tuple[str, float, float, float, float]]
+) -> SourcePair:
     if visible.ndim == 2:
         visible = np.repeat(visible[..., None], 3, axis=2)
-    return SourcePair(infrared, visible, _warm_objects(infrared), np.zeros_like(infrared))
-
-
-def _warm_objects(infrared: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Mask bits of what stands out as warm: much brighter than its surroundings and bright in itself."""
-    plane = infrared.astype(np.float32)
-    surroundings = cv2.GaussianBlur(plane, (0, 0), _WARM_SIGMA)
-    warm = ((plane - surroundings > 40) & (plane > 110)).astype(np.uint8)
-    opened = np.asarray(cv2.morphologyEx(warm, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), np.uint8)
-    return opened << np.uint8(MASK_GROUPS.index("hot"))
+    mask = warm_objects(infrared) | boxed_objects(infrared, boxes)
+    return SourcePair(infrared, visible, mask, np.zeros_like(infrared))
 
 
 def _synthetic_pair(seed: int) -> SourcePair:
@@ -206,5 +209,5 @@ def _synthetic_pair(seed: int) -> SourcePair:
             if item.name in HIGHLIGHT_GROUPS[group]:
                 bits[index] |= 1 << bit
     depth = 1 + np.rint(254 * np.minimum(scene.depth, FAR_DEPTH) / FAR_DEPTH)
-    mask = bits[scene.labels] | _warm_objects(scene.infrared)
+    mask = bits[scene.labels] | warm_objects(scene.infrared)
     return SourcePair(scene.infrared, scene.visible, mask, depth.astype(np.uint8))

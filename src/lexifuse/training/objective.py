@@ -19,6 +19,8 @@ _HIGHLIGHT_PUSH, _HIGHLIGHT_STRETCH = 0.12, 0.4
 _TEXTURE_SHARE = 0.4
 _TONE_WINDOW = 16
 _FIRST_WISH, _WORDS = len(DEGRADATIONS), len(INSTRUCTION_FIELDS)
+_FIRST_HIGHLIGHT = next(i for i, name in enumerate(INSTRUCTION_FIELDS) if name.startswith("highlight."))
+_LEAST_AREA = 64.0  # pixels, added to the area of what is brought out: a few pixels of it are hardly worth learning
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,17 @@ class Target:
 
 
 def without_repairs(conditioning: Tensor, statistics: Tensor) -> Tensor:
-    """The same wishes with all nine severities at zero, for a pair with other statistics, (B, C)."""
-    return torch.cat(
-        (torch.zeros_like(conditioning[:, :_FIRST_WISH]), conditioning[:, _FIRST_WISH:_WORDS], statistics), 1
-    )
+    """The other wishes alone, without severities and highlights, for a pair with other statistics, (B, C)."""
+    wishes = torch.zeros_like(conditioning[:, :_WORDS])
+    wishes[:, _FIRST_WISH:_FIRST_HIGHLIGHT] = conditioning[:, _FIRST_WISH:_FIRST_HIGHLIGHT]
+    return torch.cat((wishes, statistics), 1)
+
+
+def brought_out(picture: Tensor, mask: Tensor) -> Tensor:
+    """A fusion (B, 3, H, W) with the objects of a mask (B, 1, H, W) pulled away from the luma around them."""
+    luma, chroma = rgb_to_ycbcr(picture)
+    lift = _where(mask.amax((1, 2, 3), keepdim=True) > 0, _highlight_lift, luma, mask)
+    return ycbcr_to_rgb((luma + lift).clamp(0, 1), chroma).clamp(0, 1)
 
 
 def fusion_target(infrared: Tensor, visible: Tensor, highlight: Tensor, conditioning: Tensor) -> Target:
@@ -108,11 +117,11 @@ def objective(
         batch: what ``Samples`` gives, batched.
         weights: of the terms.
         reference: (R, 3, H, W), the averaged network's plain fusion of the target pairs of the R samples that
-            :func:`to_repair` names; None before consistency starts.
+            :func:`has_reference` names, with what is to be brought out; None before consistency starts.
     """
     # Once there is a plain fusion to compare with, it alone is the target of a repair: it is one picture, while the
     # other terms pull towards two, and they are largest where the damage is, whatever is made of it.
-    repaired = to_repair(batch) if reference is not None else torch.zeros_like(batch["plain"], dtype=torch.bool)
+    repaired = has_reference(batch) if reference is not None else torch.zeros_like(batch["plain"], dtype=torch.bool)
     terms: dict[str, Tensor] = {}
     if not repaired.all():
         terms.update(_source_terms(output[~repaired], _chosen(batch, ~repaired), weights))
@@ -121,9 +130,11 @@ def objective(
     return {name: term.sum() / len(output) for name, term in terms.items()}
 
 
-def to_repair(batch: dict[str, Tensor]) -> Tensor:
-    """Which samples ask for a repair, (B,) bool."""
-    return batch["conditioning"][:, :_FIRST_WISH].amax(1) > 0
+def has_reference(batch: dict[str, Tensor]) -> Tensor:
+    """Which samples ask for a repair or for something to be brought out, (B,) bool."""
+    words = batch["conditioning"]
+    asked = torch.maximum(words[:, :_FIRST_WISH].amax(1), words[:, _FIRST_HIGHLIGHT:_WORDS].amax(1))
+    return asked > 0
 
 
 def _chosen(batch: dict[str, Tensor], which: Tensor) -> dict[str, Tensor]:
@@ -158,6 +169,7 @@ def _repair_terms(
     weighs ten times as much as a striped one. ``detail`` is the plain difference of the gradients: noise, stripes, rain
     and blur are damage to these above all, and without it they are learned an order of magnitude more slowly.
     ``tone`` is the difference of averages over squares: a word that finds little to repair must not shift the light.
+    ``highlight`` is the difference where something is to be brought out, which is a small part of most pictures.
     """
     luma, chroma = rgb_to_ycbcr(batch["visible"])
     damaged = ycbcr_to_rgb(torch.maximum(batch["infrared"], luma), chroma)
@@ -166,10 +178,13 @@ def _repair_terms(
     wanted = losses.sobel(rgb_to_ycbcr(reference)[0])
     rough = losses.gradient(rgb_to_ycbcr(output)[0], *wanted)
     tone = losses.per_sample(functional.avg_pool2d(output - reference, _TONE_WINDOW).abs())
+    mask = batch["highlight"]
+    missing = ((output - reference).abs().mean(1, keepdim=True) * mask).sum((1, 2, 3))
     return {
         "repair": weights.consistency * left,
         "detail": weights.detail * rough,
         "tone": weights.tone * tone,
+        "highlight": weights.highlight * missing / (mask.sum((1, 2, 3)) + _LEAST_AREA),
     }
 
 

@@ -18,13 +18,14 @@ from lexifuse.degradations import FAR_DEPTH, degrade_pair
 from lexifuse.instruction import ASKED_FOR, DEGRADATIONS
 from lexifuse.statistics import picture_statistics
 from lexifuse.training import night
-from lexifuse.training.crops import MASK_GROUPS, CropStore
+from lexifuse.training.crops import CropStore
 from lexifuse.training.networks.compact import INSTRUCTION_FIELDS
+from lexifuse.training.object_masks import MASK_GROUPS
 from lexifuse.training.recipe import Recipe, SampleMix
 
 _VISIBLE = [name for name in DEGRADATIONS if name.startswith("visible.")]
 _DARK_ALARM = 4.0
-_WISHES = (0.5, 0.1, 0.15, 0.25)  # balance, colour, texture, highlight: by how much each changes the picture
+_WISHES = (0.4, 0.1, 0.1, 0.4)  # balance, colour, texture, highlight: by how much each changes the picture
 _EXCLUSIVE = ({"visible.low_light", "visible.over_exposure"},)
 
 
@@ -58,7 +59,7 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
             fields["visible.low_light"] = severity
             visible_target = night.at_severity(crop["enhanced"], crop["illumination"], severity)
         if rng.random() < mix.wish:
-            _draw_wish(fields, rng)
+            _draw_wish(fields, _known_groups(crop), rng)
         seed = int(rng.integers(2**31))
         kept = {name: severity for name, severity in damage.items() if name not in asked}
         depth = crop["depth"]
@@ -129,7 +130,18 @@ def _draw_words(
     return asked
 
 
-def _draw_wish(fields: dict[str, float], rng: np.random.Generator) -> None:
+def _known_groups(crop: dict[str, Any]) -> list[str]:
+    """The groups that can be asked for: in a rendered scene all of them, there or not.
+
+    A detector misses people in real pictures: what its boxes do not hold is not known to be absent.
+    """
+    if crop["depth"] is not None:
+        return list(MASK_GROUPS)
+    there = np.bitwise_or.reduce(crop["mask"], axis=None)
+    return [group for bit, group in enumerate(MASK_GROUPS) if there >> bit & 1 or group == "hot"]
+
+
+def _draw_wish(fields: dict[str, float], groups: list[str], rng: np.random.Generator) -> None:
     kind = rng.choice(4, p=_WISHES)
     if kind == 0:
         fields["balance"] = float(rng.choice([-1.0, 1.0]) if rng.random() < 0.2 else rng.uniform(-1.0, 1.0))
@@ -138,7 +150,7 @@ def _draw_wish(fields: dict[str, float], rng: np.random.Generator) -> None:
     elif kind == 2:
         fields["keep_texture"] = 1.0
     else:
-        for group in rng.choice(MASK_GROUPS, size=rng.integers(1, 3), replace=False):
+        for group in rng.choice(groups, size=min(rng.integers(1, 3), len(groups)), replace=False):
             fields[f"highlight.{group}"] = 1.0
 
 

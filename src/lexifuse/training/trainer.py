@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Sampler
 from lexifuse.training.checkpoint import load_average, load_checkpoint, save_checkpoint
 from lexifuse.training.crops import CropStore, open_crops
 from lexifuse.training.families import Family, family_of
+from lexifuse.training.object_masks import read_boxes
 from lexifuse.training.recipe import Recipe
 from lexifuse.training.text_encoders import TextEncoder
 from lexifuse.training.validation import panel, validate
@@ -78,6 +79,7 @@ def train(
     stop_after: int | None = None,
     cache: Path | None = None,
     initial: Path | None = None,
+    boxes: Path | None = None,
     text_encoder: TextEncoder | None = None,
 ) -> TrainingResult:
     """Train a fusion network, or go on where an interrupted run in ``out`` stopped.
@@ -92,6 +94,7 @@ def train(
         stop_after: stop after this many steps in all (the schedule stays that of the recipe).
         cache: folder of the crop store; ``out/crops`` where not given.
         initial: a checkpoint whose averaged weights a new run starts from (fine-tuning).
+        boxes: file of the people and vehicles in the real pairs, for the wish to bring them out.
         text_encoder: the frozen encoder that the recipe names, where it is another than ``embedded``.
     """
     family = family_of(recipe, text_encoder)
@@ -105,7 +108,7 @@ def train(
     )
 
     def run(fabric: Fabric) -> TrainingResult:
-        return _run(fabric, family, data, out, workers, stop_after, cache, initial)
+        return _run(fabric, family, data, out, workers, stop_after, cache, initial, boxes)
 
     # One device needs no launcher; with several, every process but the first runs the same command again.
     return fabric.launch(run) if devices > 1 else run(fabric)
@@ -120,10 +123,11 @@ def _run(
     stop_after: int | None,
     cache: Path | None,
     initial: Path | None,
+    boxes: Path | None,
 ) -> TrainingResult:
     recipe = family.recipe
     with fabric.rank_zero_first():
-        store = open_crops(recipe, data, cache or out / "crops")
+        store = open_crops(recipe, data, cache or out / "crops", read_boxes(boxes) if boxes else None)
     torch.manual_seed(recipe.seed)
     network = family.network()
     if initial is not None:
@@ -184,6 +188,7 @@ def _step(
     if step % _LOG_EVERY == 0:
         fabric.log_dict({f"loss/{name}": float(term.detach()) for name, term in terms.items()}, step)
         fabric.log("learning rate", learning_rate(recipe, step), step)
+        fabric.log_dict(family.figures(average.module), step)
         return float(loss.detach())
     return math.nan
 

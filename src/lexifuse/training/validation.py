@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from lexifuse.degradations import FAR_DEPTH, degrade_pair
 from lexifuse.instruction import DEGRADATIONS
+from lexifuse.metrics import NINE, fusion_metrics, luma
 from lexifuse.statistics import picture_statistics
 from lexifuse.training import losses
 from lexifuse.training.crops import CropStore
@@ -83,6 +84,20 @@ def validate(network: nn.Module, store: CropStore, recipe: Recipe) -> dict[str, 
         values[f"gain {name}"] = float((gain[day] if name == "visible.low_light" else gain).mean())
     values["gain"] = float(np.mean([values[f"gain {name}"] for name in DEGRADATIONS]))
     return values
+
+
+@torch.no_grad()
+def plain_metrics(network: nn.Module, store: CropStore, recipe: Recipe) -> dict[str, float]:
+    """The nine metrics of plain fusions of the held-out crops, as :mod:`lexifuse.metrics` defines them; means."""
+    device = next(network.parameters()).device
+    clean = [(crop[0], crop[1]) for crop in _held_out(store, recipe)]
+    fused = network(*_tensors(clean, device), _words(clean, device)).clamp(0, 1)
+    pictures = fused.permute(0, 2, 3, 1).cpu().numpy()
+    rows = [
+        list(fusion_metrics(luma(infrared), luma(visible), luma(picture)).values())
+        for (infrared, visible), picture in zip(clean, pictures, strict=True)
+    ]
+    return dict(zip(NINE, np.nanmean(rows, axis=0).tolist(), strict=True))
 
 
 @torch.no_grad()

@@ -39,6 +39,7 @@ CONDITIONING_FIELDS: tuple[str, ...] = (*INSTRUCTION_FIELDS, *(f"statistics.{nam
 """All it is conditioned by: the instruction, and the statistics of the pair that it sees."""
 
 _SLOPE = 0.1
+_CODE = 12  # numbers by which a word knows the statistics of the pair
 _HEADS = 7  # weights of infrared, visible and their maximum; luma residual; chroma gain; Cb and Cr residuals
 
 
@@ -83,14 +84,9 @@ class CompactFusion(nn.Module):
 
     Args:
         widths: channels at 1/2, 1/4, 1/8 and 1/16 of the picture's size.
-        conditioning_width: length of the conditioning vector.
     """
 
-    def __init__(
-        self,
-        widths: tuple[int, int, int, int] = (24, 48, 64, 80),
-        conditioning_width: int = len(CONDITIONING_FIELDS),
-    ) -> None:
+    def __init__(self, widths: tuple[int, int, int, int] = (24, 48, 64, 80)) -> None:
         super().__init__()
         half, quarter, eighth, sixteenth = widths
         source_half, source_quarter = 2 * half // 3, 2 * quarter // 3
@@ -121,14 +117,17 @@ class CompactFusion(nn.Module):
         modulated = sum(block.hidden for block in self.blocks)  # type: ignore[misc]
         self.head = nn.Conv2d(half, 4 * _HEADS, 3, padding=1)
         self.conditioner = nn.Sequential(
-            nn.Linear(conditioning_width, 64),
+            nn.Linear(len(CONDITIONING_FIELDS), 64),
             nn.LeakyReLU(_SLOPE),
             nn.Linear(64, 64),
             nn.LeakyReLU(_SLOPE),
             nn.Linear(64, 2 * modulated),
         )
-        # A modulation of its own for every field, beside what fields do together: one task does not blur another.
-        self.own_words = nn.Linear(conditioning_width, 2 * modulated, bias=False)
+        # A modulation of its own for every field, beside what fields do together: one task does not blur another. What
+        # a word does depends on the pair that it is said of, so each has a small code of the statistics as well.
+        self.own_words = nn.Linear(len(CONDITIONING_FIELDS), 2 * modulated, bias=False)
+        self.own_codes = nn.Linear(len(STATISTICS), len(INSTRUCTION_FIELDS) * _CODE)
+        self.own_by_statistics = nn.Linear(len(INSTRUCTION_FIELDS) * _CODE, 2 * modulated, bias=False)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -144,6 +143,7 @@ class CompactFusion(nn.Module):
         assert isinstance(last, nn.Linear)
         nn.init.normal_(last.weight, std=5e-2)
         nn.init.zeros_(self.own_words.weight)
+        nn.init.zeros_(self.own_by_statistics.weight)
         nn.init.normal_(self.head.weight, std=1e-2)
 
     def freeze_all_but(self, fields: Sequence[str]) -> None:
@@ -152,9 +152,16 @@ class CompactFusion(nn.Module):
         Wherever these fields are nought, the network stays what it is.
         """
         self.requires_grad_(False)
-        weight = self.own_words.weight.requires_grad_(True)
         chosen = torch.tensor([float(name in fields) for name in CONDITIONING_FIELDS])
-        weight.register_hook(lambda gradient: gradient * chosen.to(gradient))
+        codes = chosen[: len(INSTRUCTION_FIELDS)].repeat_interleave(_CODE)
+        masks = (
+            (self.own_words.weight, chosen),
+            (self.own_codes.weight, codes[:, None]),
+            (self.own_codes.bias, codes),
+            (self.own_by_statistics.weight, codes),
+        )
+        for parameter, mask in masks:
+            parameter.requires_grad_(True).register_hook(lambda gradient, mask=mask: gradient * mask.to(gradient))
 
     def forward(self, infrared: Tensor, visible: Tensor, conditioning: Tensor) -> Tensor:
         """Fuse a batch.
@@ -178,8 +185,14 @@ class CompactFusion(nn.Module):
         )
         return ycbcr_to_rgb(fused, (1.0 + gain) * chroma + heads[:, 5:])
 
+    def _modulation(self, conditioning: Tensor) -> Tensor:
+        words, statistics = conditioning.split((len(INSTRUCTION_FIELDS), len(STATISTICS)), 1)
+        codes = _activate(self.own_codes(statistics)).unflatten(1, (len(INSTRUCTION_FIELDS), _CODE))
+        own = self.own_by_statistics((words[:, :, None] * codes).flatten(1))
+        return self.conditioner(conditioning) + self.own_words(conditioning) + own
+
     def _predict(self, infrared: Tensor, visible: Tensor, conditioning: Tensor) -> Tensor:
-        modulation = (self.conditioner(conditioning) + self.own_words(conditioning))[:, :, None, None]
+        modulation = self._modulation(conditioning)[:, :, None, None]
         sizes = [2 * block.hidden for block in self.blocks]  # type: ignore[misc]
         scales_and_shifts = iter(modulation.split(sizes, 1))
         blocks = iter(self.blocks)
