@@ -51,6 +51,17 @@ def evaluate(
     ] = None,
     interval: Annotated[bool, typer.Option("--interval", help="Add bootstrap 95 % intervals.")] = False,
     restoration: Annotated[bool, typer.Option("--restoration", help="Measure what the words repair instead.")] = False,
+    detector: Annotated[
+        str,
+        typer.Option(
+            "--detector",
+            metavar="NAME",
+            help="Measure instead how well people and vehicles are found: a detector's folder, or a YOLOX .onnx file.",
+        ),
+    ] = "",
+    words: Annotated[
+        bool, typer.Option("--words", help="With --detector: also what words that point at a class do to recall.")
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", min=0, help="At most this many pairs of a data set; 0: all.")] = 0,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything again.")] = False,
     as_json: Json = False,
@@ -62,6 +73,14 @@ def evaluate(
     from lexifuse.evaluation.cache import ResultCache, cache_folder
 
     datasets = _datasets(data, dataset, split, pairs)
+    if detector:
+        from lexifuse.cli.eval_detection import evaluate_detection
+
+        options = {"words": words, "limit": limit, "out": out, "as_json": as_json}
+        evaluate_detection(datasets, detector, model or [], fused or [], **options)  # type: ignore[arg-type]
+        return
+    if words:
+        raise UsageError("--words measures recall: name a detector with --detector")
     cache = ResultCache(None if no_cache else cache_folder())
     if restoration:
         if fused:

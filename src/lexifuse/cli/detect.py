@@ -1,0 +1,173 @@
+"""``lexifuse detect``: the people and vehicles in pictures, or in what an infrared and a visible picture fuse into."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lexifuse.cli.options import Threads
+from lexifuse.errors import InputError, LexifuseError, UsageError
+
+if TYPE_CHECKING:
+    from lexifuse.boxes import Detection
+
+_FORMATS = ("json", "coco", "yolo")
+
+
+def detect(
+    pictures: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGE... | IR VISIBLE [PROMPT]",
+            help="Pictures or folders of pictures; or, with --fuse or a prompt, one pair to fuse first.",
+            show_default=False,
+        ),
+    ],
+    fuse: Annotated[bool, typer.Option("--fuse", help="IR and VISIBLE are one pair: fuse them first.")] = False,
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", help="A detector's name or folder, or a YOLOX .onnx file.", show_default=False),
+    ] = "",
+    fusion_model: Annotated[str, typer.Option("--fusion-model", help="The model that fuses a pair.")] = "compact",
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", min=0, max=1, help="Least score (default: the card's).", show_default=False),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="json, coco or yolo.")] = "json",
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Write boxes to this file (yolo: folder).", show_default=False),
+    ] = None,
+    drawn: Annotated[
+        Path | None,
+        typer.Option(
+            "--draw", help="Write the picture with its boxes: a file, or a folder for several.", show_default=False
+        ),
+    ] = None,
+    threads: Threads = 0,
+) -> None:
+    """Find people and vehicles, and print their boxes.
+
+    Example: `lexifuse detect ir.png visible.png "make the people stand out" --draw found.png`
+    """
+    from lexifuse.yolox import load_any_detector
+
+    if form not in _FORMATS:
+        raise UsageError(f"--format takes {', '.join(_FORMATS)}, not '{form}'")
+    pair, prompt = _pair(pictures, fuse)
+    paths = [] if pair else _expanded(pictures)
+    detector = load_any_detector(model, threads=threads)
+    records: list[dict[str, Any]] = []
+    failed = 0
+    for path in paths or [Path(pictures[1])]:
+        try:
+            image = _fused(pictures, prompt, fusion_model, threads) if pair else _read(path)
+            found = detector.detect(image, threshold)
+            if drawn is not None:
+                _draw(image, found, drawn, path, len(paths) > 1)
+        except LexifuseError as error:
+            if len(paths) <= 1:
+                raise
+            typer.echo(f"failed: {path}: {error}", err=True)
+            failed += 1
+            continue
+        size = {"width": int(image.shape[1]), "height": int(image.shape[0])}
+        records.append({"image": str(path), **size, "detector": detector.name, "found": found})
+    _tell(records, form, out)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _pair(pictures: list[str], fuse: bool) -> tuple[bool, str]:
+    """Whether the arguments are a pair, and its words."""
+    words = len(pictures) == 3 and not Path(pictures[2]).exists() and Path(pictures[2]).suffix.lower() not in _SUFFIXES
+    if fuse and len(pictures) != 2 and not words:
+        raise UsageError("--fuse takes one infrared picture, one visible picture and perhaps words in quotes")
+    return fuse or words, pictures[2] if words else ""
+
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+
+
+def _expanded(pictures: list[str]) -> list[Path]:
+    """Files as they are, folders as the pictures in them."""
+    paths: list[Path] = []
+    for path in map(Path, pictures):
+        if path.is_dir():
+            inside = sorted(item for item in path.iterdir() if item.suffix.lower() in _SUFFIXES)
+            if not inside:
+                raise InputError(f"'{path}' holds no pictures ({', '.join(_SUFFIXES)}): check the folder")
+            paths += inside
+        else:
+            paths.append(path)
+    return paths
+
+
+def _read(path: Path) -> Any:
+    from lexifuse.images import read_image
+
+    return read_image(path)
+
+
+def _fused(pictures: list[str], prompt: str, model: str, threads: int) -> Any:
+    from lexifuse.fuser import load
+
+    result = load(model, threads=threads).fuse(pictures[0], pictures[1], prompt or None)
+    for note in result.notes:
+        typer.echo(f"note: {note}", err=True)
+    return result.image
+
+
+def _draw(image: Any, found: list[Detection], target: Path, source: Path, several: bool) -> None:
+    from lexifuse.boxes import draw
+    from lexifuse.images import write_image
+
+    if several or target.is_dir() or not target.suffix:
+        target = target / f"{source.stem}.png"
+    if target.exists() and target.samefile(source):
+        raise UsageError(f"--draw {target} would overwrite the picture: choose another name")
+    write_image(target, draw(image, found))
+
+
+def _tell(records: list[dict[str, Any]], form: str, out: Path | None) -> None:
+    """Write the boxes to ``out`` and a line per picture to the screen; or the boxes to the screen."""
+    from lexifuse.boxes import to_yolo
+    from lexifuse.files import atomic_file
+
+    if form == "yolo":
+        texts = {Path(one["image"]).stem: to_yolo(one["found"], one["width"], one["height"]) for one in records}
+        if out is None:
+            typer.echo("".join(texts.values()), nl=False)
+        for stem, text in texts.items() if out is not None else ():
+            with atomic_file(Path(str(out)) / f"{stem}.txt") as file:
+                file.write(text.encode())
+    else:
+        text = json.dumps(_as_coco(records) if form == "coco" else _as_json(records))
+        if out is None:
+            typer.echo(text)
+        else:
+            with atomic_file(out) as file:
+                file.write(text.encode())
+    for one in records if out is not None else ():
+        counts = Counter(item.label for item in one["found"])
+        said = ", ".join(f"{number} {label}" for label, number in sorted(counts.items())) or "nothing"
+        typer.echo(f"{one['image']}: {said}")
+
+
+def _as_json(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**one, "found": [item.to_dict() for item in one["found"]]} for one in records]
+
+
+def _as_coco(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """COCO results; an image's id is its file's stem, as a number where it is one."""
+    from lexifuse.boxes import to_coco
+
+    found = []
+    for one in records:
+        stem = Path(one["image"]).stem
+        found += to_coco(one["found"], int(stem) if stem.isdigit() else stem)
+    return found
