@@ -226,11 +226,69 @@ def test_a_reading_can_be_made_without_the_network() -> None:
          {"infrared.low_contrast", "infrared.noise", "infrared.stripes"}),
         ("the visible image is dark, the thermal one is noisy", set()),
         ("make people stand out", set()),
+        ("not noisy, not dark - just combine them", {"visible.low_light", "visible.noise", "infrared.noise"}),
+        ("leave the infrared untouched", {"infrared.low_contrast", "infrared.noise", "infrared.stripes"}),
         ("", set()),
     ],
 )  # fmt: skip
 def test_what_words_deny_is_told(prompt: str, denied: set[str]) -> None:
     assert set(read_prompt(prompt).denied) == denied
+
+
+VEHICLES = ("car", "truck", "bus", "motorcycle")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "objects", "phrase"),
+    [
+        ("highlight all vehicles", VEHICLES, "all vehicles"),
+        ("bring out the traffic", VEHICLES, "the traffic"),
+        ("highlight vehicles but not trucks", ("car", "bus", "motorcycle"), "vehicles"),
+        ("I need to see traffic signs clearly", ("traffic sign",), "traffic signs"),
+        ("don't highlight vehicles", (), ""),
+    ],
+)
+def test_a_word_for_a_whole_group_asks_for_all_of_it(prompt: str, objects: tuple[str, ...], phrase: str) -> None:
+    reading = read_prompt(prompt)
+    assert reading.instruction.highlight == objects
+    assert all(phrase in words for words in reading.phrases.values())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("the visible image is dark, the thermal one is noisy; make people stand out",
+         {"visible.low_light", "infrared.noise"}),
+        ("the visible picture is hazy, the infrared one is noisy", {"visible.haze", "infrared.noise"}),
+        ("thermal is noisy, the visible too", {"visible.noise", "infrared.noise"}),
+        ("Denoise both images and destripe the infrared one.",
+         {"visible.noise", "infrared.noise", "infrared.stripes"}),
+        ("the IR is grainy, the RGB is crisp", {"infrared.noise"}),
+        ("make the RGB crisp", {"visible.blur"}),
+    ],
+)  # fmt: skip
+def test_damage_belongs_to_the_camera_of_its_clause(prompt: str, expected: set[str]) -> None:
+    assert asked(prompt) == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "word"),
+    [
+        ("what's the weather like tomorrow?", "weather"),
+        ("bad weather", "weather"),
+        ("colour contrast is poor", "contrast"),
+    ],
+)
+def test_what_says_too_little_is_reported_and_not_guessed(prompt: str, word: str) -> None:
+    reading = read_prompt(prompt)
+    assert reading.instruction.is_plain
+    assert word in reading.not_understood
+
+
+def test_words_of_chats_are_read() -> None:
+    reading = read_prompt("pls make the ppl glow")
+    assert reading.instruction.highlight == ("person",)
+    assert dict(reading.corrections) == {"pls": "please", "ppl": "people"}
 
 
 def test_damage_that_is_not_known_of_a_source_is_not_understood() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lexifuse.datasets.synthetic import Scene
 from lexifuse.degradations import degrade_pair
-from lexifuse.statistics import STATISTICS, picture_statistics
+from lexifuse.statistics import STATISTICS, picture_statistics, quantiles
 
 
 @settings(deadline=None, max_examples=40)
@@ -28,6 +28,13 @@ def test_any_size_and_depth(height: int, width: int, dtype: type, coloured: bool
     assert values.shape == (len(STATISTICS),)
     assert values.dtype == np.float32
     assert ((values >= 0) & (values <= 1)).all()
+
+
+@settings(deadline=None)
+@given(count=st.integers(1, 500), share=st.floats(0, 1), seed=st.integers(0, 99))
+def test_quantiles_are_those_of_numpy(count: int, share: float, seed: int) -> None:
+    values = np.random.default_rng(seed).random((count, 2), dtype=np.float32)
+    np.testing.assert_allclose(quantiles(values, (share, 0.5)), np.quantile(values, (share, 0.5)), atol=1e-6)
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexifuse.pixels import luma, to_float
-from lexifuse.statistics import picture_statistics
+from lexifuse.statistics import picture_statistics, quantiles
 
 PATCH = 64
 """Side of a patch, and of the thumbnail, pixels."""
@@ -94,11 +94,16 @@ def _bands() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 def _of_plane(patches: NDArray[np.float32]) -> NDArray[Any]:
     """Spectra of (N, PATCH, PATCH) in bands, as percentiles over the patches, and the shape of fine detail."""
+    import cv2
+
     window, bands = _bands()
-    centred = patches - patches.mean((1, 2), keepdims=True)
-    spectrum = np.fft.rfft2(centred * window)
-    power = (spectrum.real**2 + spectrum.imag**2) / PATCH**2
-    levels = np.log10(power.reshape(len(patches), -1) @ bands + 1e-7)
+    centred = (patches - patches.mean((1, 2), keepdims=True)) * window
+    power = np.empty((len(patches), PATCH, PATCH // 2 + 1), np.float32)
+    for index, patch in enumerate(centred):
+        # OpenCV transforms a patch in a tenth of the time that NumPy takes.
+        spectrum = cv2.dft(patch, flags=cv2.DFT_COMPLEX_OUTPUT)[:, : PATCH // 2 + 1]
+        power[index] = spectrum[..., 0] ** 2 + spectrum[..., 1] ** 2
+    levels = np.log10(power.reshape(len(patches), -1) @ bands / PATCH**2 + 1e-7)
     fine = patches[:, 1:-1, 1:-1] - 0.25 * (
         patches[:, :-2, 1:-1] + patches[:, 2:, 1:-1] + patches[:, 1:-1, :-2] + patches[:, 1:-1, 2:]
     )
@@ -123,10 +128,11 @@ def _of_whole(infrared: NDArray[Any], visible: NDArray[Any]) -> NDArray[Any]:
     heat = to_float(cv2.resize(infrared, side, interpolation=cv2.INTER_AREA))
     seen = to_float(cv2.resize(visible, side, interpolation=cv2.INTER_AREA))
     colour = seen if seen.ndim == 3 else np.repeat(seen[..., None], 3, axis=2)
-    grey, brightest, darkest = luma(np.ascontiguousarray(colour)), colour.max(2), colour.min(2)
-    dark_channel = cv2.erode(np.ascontiguousarray(darkest), np.ones((5, 5), np.uint8))
+    channels = cv2.split(colour)
+    grey, brightest, darkest = luma(colour), reduce(np.maximum, channels), reduce(np.minimum, channels)
+    dark_channel = cv2.erode(darkest, np.ones((5, 5), np.uint8))
     saturation = (brightest - darkest) / (brightest + 0.02)
-    values = [np.quantile(plane, _QUANTILES) for plane in (heat, grey, dark_channel, saturation)]
+    values = [quantiles(plane, _QUANTILES) for plane in (heat, grey, dark_channel, saturation)]
     for plane in (heat, grey, dark_channel, saturation):
         halves = plane[: PATCH // 2], plane[PATCH // 2 :]
         values.append(np.array([f(half) for half in halves for f in (np.mean, np.std)]))

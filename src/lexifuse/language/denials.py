@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lexifuse.instruction import DEGRADATIONS, Instruction
+from lexifuse.language.clauses import SOURCES, cameras_of
 
 _DAMAGE = {
     "low_light": "dark darkness dim low-light underexposed underexposure brighten brightening lighten relight gloomy",
@@ -22,21 +23,24 @@ _DAMAGE = {
     "low_contrast": "contrast flat dull",
     "stripes": "stripe stripes striped stripy streaks banding bands lines destripe destriping",
 }
-_FIELDS: dict[str, tuple[str, ...]] = {
+DAMAGE_WORDS: dict[str, tuple[str, ...]] = {
     word: tuple(name for name in DEGRADATIONS if name.endswith(f".{damage}"))
     for damage, words in _DAMAGE.items()
     for word in words.split()
 }
-_SOURCES = {
-    "infrared": ["infrared", "ir", "thermal", "heat", "thermogram", "thermography", "flir", "lwir"],
-    "visible": ["visible", "rgb", "colour", "color", "optical", "daylight", "photo", "vis"],
-}
+"""Words for damage to the degradations that they can mean."""
+
 _PRAISE = frozenset(
     {"fine", "perfect", "clean", "good", "okay", "ok", "great", "excellent", "alright", "spotless", "flawless"}
     | {"intact", "undamaged", "clear", "impeccable"}
 )
 _CLAUSE_ENDS = frozenset(",.;:!?") | {"but", "while", "whereas", "and", "though", "although"}
-_HYPHEN = re.compile(r"\s*-\s*")
+_LEFT_ALONE = frozenset({"untouched", "alone", "unchanged", "unaltered"})
+_HANDS_OFF = re.compile(
+    r"\b(?:don't|do not|no need to|never|without) touch(?:ing)?\b|\bleave\b.*\bas (?:it|they) (?:is|are)\b"
+)
+_BOTH = {"both", "everything"}
+_HYPHEN = re.compile(r"(\w+) - (\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +66,35 @@ def unasked(words: Sequence[str], asked: Instruction) -> Unasked:
     found: set[str] = set()
     impossible: list[str] = []
     for clause in _clauses([word.lower() for word in words]):
-        sources = [source for source, names in _SOURCES.items() if set(names) & set(clause)]
-        named = [word for word in clause if word in _FIELDS]
+        sources = cameras_of(clause)
+        named = [word for word in clause if word in DAMAGE_WORDS]
         for word in named:
-            fields = _FIELDS[word]
+            fields = DAMAGE_WORDS[word]
             of_source = [name for name in fields if not sources or name.split(".")[0] in sources]
             # "noisy" speaks of one camera's noise or the other's: asked of one, it denies nothing of the other.
             if not any(asked.severity(name) for name in fields):
                 found.update(of_source)
                 impossible += [] if of_source else [word]
-        if not named and len(sources) == 1 and _PRAISE & set(clause):
-            found.update(name for name in DEGRADATIONS if name.startswith(sources[0]))
+        whole = set(SOURCES) if "everything" in clause else sources
+        praised = _PRAISE & set(clause) and (len(sources) == 1 or _BOTH & set(clause))
+        left_alone = _LEFT_ALONE & set(clause) or _HANDS_OFF.search(" ".join(clause))
+        if not named and (praised or left_alone):
+            found.update(name for name in DEGRADATIONS if name.split(".")[0] in whole)
     denied = tuple(name for name in DEGRADATIONS if name in found and not asked.severity(name))
     return Unasked(denied, tuple(dict.fromkeys(impossible)))
 
 
 def _clauses(words: Sequence[str]) -> list[list[str]]:
     clauses: list[list[str]] = [[]]
-    for word in _HYPHEN.sub("-", " ".join(words)).split():
+    for word in _HYPHEN.sub(_joined, " ".join(words)).split():
         if word in _CLAUSE_ENDS:
             clauses.append([])
         else:
             clauses[-1].append(word)
     return clauses
+
+
+def _joined(found: re.Match[str]) -> str:
+    """One word where it is one, as in "low - light", else the two that they are, as in "dark - just"."""
+    word = f"{found[1]}-{found[2]}"
+    return word if word in DAMAGE_WORDS else found[0]

@@ -16,6 +16,7 @@ from lexifuse.language.denials import unasked
 from lexifuse.language.fields import TAGS
 from lexifuse.language.network import LanguageNetwork
 from lexifuse.language.reading import Reading
+from lexifuse.language.rules import settle
 from lexifuse.language.words import FUNCTION_WORDS, Word, clean, is_foreign, split_words
 
 WINDOW = 64
@@ -65,7 +66,8 @@ class PromptReader:
             return Reading(prompt, Instruction(), not_understood=_distinct(word.text for word in words if word.is_word))
         readable = [word for word in words if word.text.isascii()]
         repaired = [speller.repair(word.text) if word.is_word else word.text for word in readable]
-        answer, marks = self._ask(repaired)
+        settled = settle(repaired, *self._ask(repaired))
+        answer, marks = settled.answer, settled.marks
         corrections = [(w.text, new) for w, new in zip(readable, repaired, strict=True) if w.text != new]
         spoken = unasked(repaired, answer.instruction)
         if not answer.meaningful and answer.instruction.is_plain:
@@ -81,7 +83,14 @@ class PromptReader:
             prompt,
             answer.instruction,
             account.understood(answer.instruction),
-            _distinct((*self._not_understood(words, readable, repaired, marks), *spoken.impossible)),
+            _distinct(
+                (
+                    *self._not_understood(words, readable, repaired, marks),
+                    *spoken.impossible,
+                    *settled.impossible,
+                    *settled.vague,
+                )
+            ),
             account.phrases(answer.instruction.highlight),
             tuple(dict.fromkeys(corrections)),
             answer.unsure,

@@ -7,6 +7,24 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 _ENDINGS = ("s", "es", "ed", "ing", "er", "est", "ly", "ness", "'s")
+_SHORT = {
+    "ppl": "people",
+    "peeps": "people",
+    "pls": "please",
+    "plz": "please",
+    "u": "you",
+    "img": "image",
+    "imgs": "images",
+    "pix": "pictures",
+    "rly": "really",
+    "srsly": "really",
+    "af": "as hell",
+    "bc": "because",
+    "cuz": "because",
+    "thx": "thanks",
+}
+"""What people write in a chat instead of words; none is a misspelt word of the lexicon."""
+
 _RUNS = re.compile(r"(.)\1{2,}")
 
 
@@ -43,6 +61,8 @@ class Speller:
     def _repair(self, word: str) -> str:
         """The word itself where it is known or nothing is near, else the nearest word (or two) of the lexicon."""
         lower = word.lower()
+        if lower in _SHORT:
+            return _SHORT[lower]
         if len(lower) < 3 or not lower.isascii() or self.is_known(lower):
             return word
         for shorter in (_RUNS.sub(r"\1\1", lower), _RUNS.sub(r"\1", lower)):

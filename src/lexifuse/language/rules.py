@@ -1,0 +1,156 @@
+"""What a few rules settle after the network: whose damage it is, words for a whole group, reasons that are none.
+
+The network reads words well and the bounds of clauses less so; a rule speaks only where a clause leaves no doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexifuse.instruction import HIGHLIGHT_GROUPS, Instruction
+from lexifuse.language.clauses import CAMERAS, cameras_of, clauses
+from lexifuse.language.decoding import CONFIDENT, Answer
+from lexifuse.language.denials import DAMAGE_WORDS
+from lexifuse.language.fields import TAGS
+from lexifuse.language.words import FUNCTION_WORDS
+
+_GROUP_WORDS = {"vehicle": "vehicle", "vehicles": "vehicle", "traffic": "vehicle"}
+_MEMBER_WORDS = {
+    "car": {"car", "cars"},
+    "truck": {"truck", "trucks", "lorry", "lorries"},
+    "bus": {"bus", "buses", "coach", "coaches"},
+    "motorcycle": {"motorcycle", "motorcycles", "motorbike", "motorbikes"},
+}
+_AS_WELL = {"too", "also", "likewise", "same"}
+_WEATHER = {"weather", "conditions", "forecast"}
+_UNKIND = {"bad", "awful", "terrible", "horrible", "nasty", "poor", "tomorrow"}
+_NEGATIONS = {"no", "not", "without", "none", "never", "isn't", "aren't", "hasn't", "doesn't", "don't"}
+_PRAISE = {"crisp", "sharp", "clear", "clean"}
+_STATES = {"is", "are", "was", "were", "looks", "look", "seems", "seem", "it's"}
+_TURNS = {"not", "no", "isn't", "aren't", "wasn't", "never", "hardly", "barely", "less", "should", "must", "if"}
+_INTENSE = {"very", "perfectly", "really", "quite", "nice", "and"}
+_FAINT = -1.0
+"""Logit above which a word may have a part in a field."""
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """What the rules left.
+
+    Attributes:
+        answer: the network's, mended.
+        marks: (W, len(TAGS)), how strongly each word speaks of each field, mended likewise.
+        impossible: words that ask for what the camera they name is not repaired for.
+        vague: words that something was read from and that say too little for it.
+    """
+
+    answer: Answer
+    marks: NDArray[np.float32]
+    impossible: tuple[str, ...] = ()
+    vague: tuple[str, ...] = ()
+
+
+def settle(words: Sequence[str], answer: Answer, marks: NDArray[np.float32]) -> Settled:
+    """Apply all rules.
+
+    Args:
+        words: of the prompt, repaired, signs among them.
+        answer: of the network.
+        marks: (W, len(TAGS)) logits, how strongly each word speaks of each field.
+    """
+    lower = [word.lower() for word in words]
+    where = clauses(lower)
+    as_well = _noisy_as_well(lower, where, answer)
+    changed = {name: severity for name, severity in as_well.items() if not answer.instruction.severity(name)}
+    impossible: list[str] = []
+    vague: list[str] = []
+    for name in answer.instruction.asked_for():
+        reasons = _reasons(marks[:, TAGS.index(name)])
+        spoken = [word for word in (lower[index] for index in reasons) if word not in FUNCTION_WORDS]
+        if _WEATHER & set(spoken) and set(spoken) <= _WEATHER | _UNKIND:
+            changed[name] = 0.0
+            vague += spoken
+        elif name == "visible.blur" and spoken and all(_is_praise(lower, index) for index in reasons):
+            changed[name] = 0.0
+        elif name not in as_well and _of_other_camera(name, answer, lower, where):
+            changed[name] = 0.0
+            impossible += [] if name.endswith(".noise") else [word for word in spoken if word not in CAMERAS]
+    instruction, marks = _whole_groups(lower, answer.instruction.with_values(changed), marks)
+    certainty = {**answer.certainty, **dict.fromkeys(changed, 1.0)}
+    return Settled(
+        replace(answer, instruction=instruction, certainty=certainty), marks, tuple(impossible), tuple(vague)
+    )
+
+
+def _reasons(strength: NDArray[np.float32]) -> list[int]:
+    """The words that have a part in a field, its loudest word at least."""
+    return np.flatnonzero(strength >= min(_FAINT, float(strength.max()))).tolist()
+
+
+def _is_praise(words: Sequence[str], index: int) -> bool:
+    """Whether a word says that nothing is wrong: "the photo is crisp", but not "make it crisp" or "should be crisp"."""
+    before = [word for word in words[max(index - 4, 0) : index] if word not in _INTENSE]
+    if words[index] in FUNCTION_WORDS:
+        return True
+    return words[index] in _PRAISE and bool(before) and before[-1] in _STATES and not _TURNS & set(before)
+
+
+def _of_other_camera(name: str, answer: Answer, words: Sequence[str], where: Sequence[int]) -> bool:
+    """Whether the words for a degradation are said of the other camera alone.
+
+    Noise, which both cameras have, must be in doubt besides. What only the infrared image is repaired for is of the
+    other camera where the infrared is not named at all. What only the visible image is repaired for is spoken of in all
+    kinds of ways, and is let be.
+    """
+    source, _, damage = name.partition(".")
+    if damage != "noise":
+        return source == "infrared" and cameras_of(words) == {"visible"}
+    spots = {where[index] for index, word in enumerate(words) if name in DAMAGE_WORDS.get(word, ())}
+    spoken = [_clause(words, where, clause) for clause in spots]
+    if not spoken or answer.certainty[name] >= CONFIDENT:
+        return False
+    # "no noise here; the other has some": what a negated clause does not ask for was read from elsewhere.
+    other = {"visible", "infrared"} - {source}
+    return all(cameras_of(clause) == other and not _NEGATIONS & set(clause) for clause in spoken)
+
+
+def _noisy_as_well(words: Sequence[str], where: Sequence[int], answer: Answer) -> dict[str, float]:
+    """The other camera's noise in "the thermal image is noisy, the visible one too", where the network is in doubt."""
+    found: dict[str, float] = {}
+    for one, other in (("infrared", "visible"), ("visible", "infrared")):
+        asked, doubtful = answer.instruction.severity(f"{one}.noise"), f"{other}.noise"
+        if not asked or answer.certainty[doubtful] >= CONFIDENT:
+            continue
+        for clause in range(1, max(where, default=0) + 1):
+            spoken = _clause(words, where, clause)
+            as_well = _AS_WELL & set(spoken) or " as well" in " ".join(spoken)
+            only_this = cameras_of(spoken) == {other} and len(set(spoken) - FUNCTION_WORDS) <= 4
+            if as_well and only_this and cameras_of(_clause(words, where, clause - 1)) == {one}:
+                found[doubtful] = asked
+    return found
+
+
+def _whole_groups(
+    words: Sequence[str], asked: Instruction, marks: NDArray[np.float32]
+) -> tuple[Instruction, NDArray[np.float32]]:
+    """All members of a group that is asked for as a whole ("vehicles"), but those that are named and left out."""
+    objects = list(asked.highlight)
+    for name in asked.highlight:
+        strength = marks[:, TAGS.index(f"highlight: {name}")]
+        groups = {_GROUP_WORDS[words[index]] for index in _reasons(strength) if words[index] in _GROUP_WORDS}
+        for members in (HIGHLIGHT_GROUPS[group] for group in groups):
+            left_out = {other for other in members if _MEMBER_WORDS[other] & set(words)}
+            added = members - set(objects) - left_out if name in members else ()
+            objects += added
+            marks = marks.copy()
+            for other in added:
+                marks[:, TAGS.index(f"highlight: {other}")] = strength
+    return asked.with_values({"highlight": objects}), marks
+
+
+def _clause(words: Sequence[str], where: Sequence[int], clause: int) -> list[str]:
+    return [word for word, at in zip(words, where, strict=True) if at == clause]
