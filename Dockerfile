@@ -1,7 +1,8 @@
-# The service in a container: slim, without torch, not root, and happy with a read-only root file system.
+# The service and the page in a container: slim, without torch, not root, happy with a read-only root file system.
 #
 #   docker build -t lexifuse .
-#   docker run --read-only --tmpfs /tmp -p 127.0.0.1:8000:8000 lexifuse
+#   docker run --read-only --tmpfs /tmp -p 127.0.0.1:8000:8000 lexifuse          the service
+#   docker run --read-only --tmpfs /tmp -p 127.0.0.1:8000:8000 lexifuse app      the page
 #
 # compose.yaml adds limits. tests/test_container.py runs the steps without Docker.
 

@@ -69,20 +69,22 @@ def test_the_container_is_not_root_and_says_what_the_command_line_knows() -> Non
     assert int(user) > 0 and int(group) > 0
     entry, command = json.loads(only("ENTRYPOINT")[0]), json.loads(only("CMD")[-1])
     assert entry == ["lexifuse"] and command == ["serve"] and "serve" in VERBS
-    known = {option.envvar for option in VERBS["serve"].params}
-    asked = {name for name in environment() if name.startswith("LEXIFUSE_")}
-    asked |= {name for service in services().values() for name in service.get("environment", {})}
-    assert asked <= known
+    for service in services().values():
+        (verb,) = service["command"]
+        known = {option.envvar for option in VERBS[verb].params}
+        asked = {name for name in environment() if name.startswith("LEXIFUSE_")} | set(service.get("environment", {}))
+        assert asked <= known
     assert only("EXPOSE") == [environment()["LEXIFUSE_PORT"]]
 
 
-def test_compose_runs_it_with_no_more_rights_than_it_needs() -> None:
-    service = services()["service"]
+@pytest.mark.parametrize(("name", "verb"), [("service", "serve"), ("app", "app")])
+def test_compose_runs_it_with_no_more_rights_than_it_needs(name: str, verb: str) -> None:
+    service = services()[name]
     assert service["read_only"] is True and service["cap_drop"] == ["ALL"] and "privileged" not in service
     assert service["security_opt"] == ["no-new-privileges:true"] and service["mem_limit"] and service["pids_limit"]
     assert [mount.partition(":")[0] for mount in service["tmpfs"]] == ["/tmp"]
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])
-    assert service["command"] == ["serve"]
+    assert service["command"] == [verb]
     patience = make_server(create_api(ServiceSettings())).config.timeout_graceful_shutdown
     assert patience is not None and int(service["stop_grace_period"].removesuffix("s")) > patience
 

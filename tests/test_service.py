@@ -194,7 +194,7 @@ def test_metrics_count_by_route_and_cannot_be_flooded(url: str, client: Client, 
 
 def test_the_openapi_document_is_served_and_no_page_loads_scripts_from_elsewhere(url: str) -> None:
     document = json.loads(ask(url, "GET", "/openapi.json")[2])
-    routes = {"fuse", "explain", "inspect", "models"}
+    routes = {"fuse", "explain", "inspect", "detect", "models"}
     assert set(document["paths"]) == {f"/v1/{name}" for name in routes} | {"/healthz", "/readyz", "/metrics"}
     fuse = document["paths"]["/v1/fuse"]["post"]
     assert set(fuse["responses"]) == {"200", "400", "408", "413", "415", "422", "429", "500", "504"}
@@ -279,8 +279,10 @@ def test_one_line_of_log_per_request_without_its_contents(
         client.fuse(day.infrared, day.visible, "the secret plan is dark")
         _, headers, _ = ask(url, "GET", "/healthz?secret=1", X_Request_ID="my-id-7")
         ask(url, "GET", "/healthz", X_Request_ID='no good"id')
-        wait_until(lambda: len([record for record in caplog.records if record.message == "request"]) == 3)
-    lines = [json.loads(JsonFormatter().format(record)) for record in caplog.records if record.message == "request"]
+        wait_until(lambda: len([record for record in caplog.records if record.message == "request"]) >= 3)
+    # The line of the test before may come late.
+    records = [record for record in caplog.records if record.message == "request"][-3:]
+    lines = [json.loads(JsonFormatter().format(record)) for record in records]
     assert [(line["method"], line["path"], line["status"]) for line in lines] == [
         ("POST", "/v1/fuse", 200),
         ("GET", "/healthz", 200),

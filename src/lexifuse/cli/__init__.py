@@ -11,8 +11,10 @@ from typing import Annotated
 
 import typer
 
+from lexifuse.cli.app import app as open_page
 from lexifuse.cli.bench import bench
 from lexifuse.cli.demo import demo
+from lexifuse.cli.detect import detect
 from lexifuse.cli.eval import evaluate
 from lexifuse.cli.explain import explain
 from lexifuse.cli.export import export
@@ -37,11 +39,13 @@ app = typer.Typer(
 app.command()(fuse)
 app.command()(explain)
 app.command()(inspect)
+app.command()(detect)
 app.command()(demo)
 app.command()(models)
 app.command("eval")(evaluate)
 app.command()(bench)
 app.command()(serve)
+app.command("app")(open_page)
 app.add_typer(train_app, name="train")
 app.command()(export)
 

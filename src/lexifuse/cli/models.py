@@ -32,6 +32,6 @@ def models(as_json: Json = False) -> None:
             f"{card.gmac:.2f}",
             card.licence,
             str(card.training.get("data", "")),
-            card.sha256[:12],
+            model.sha256[:12],
         )
     Console().print(table)

@@ -16,6 +16,15 @@ def serve(
         int, typer.Option("--port", envvar="LEXIFUSE_PORT", min=0, max=65535, help="0 takes one that is free.")
     ] = 8000,
     model: ModelName = "compact",
+    detector: Annotated[
+        str,
+        typer.Option(
+            "--detector",
+            envvar="LEXIFUSE_DETECTOR",
+            help="Name or folder of a detector, for /v1/detect; else the one that comes with this version, if any.",
+            show_default=False,
+        ),
+    ] = "",
     workers: Annotated[int, typer.Option("--workers", envvar="LEXIFUSE_WORKERS", min=1, help="Fusions at a time.")] = 2,
     threads: Threads = 0,
     queue: Annotated[
@@ -71,6 +80,7 @@ def serve(
 
     settings = ServiceSettings(
         model=model,
+        detector=detector,
         workers=workers,
         threads=threads,
         provider=provider,

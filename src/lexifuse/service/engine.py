@@ -7,10 +7,13 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lexifuse.automatic import AUTOMATIC, read_pixels
+from lexifuse.boxes import Detection
+from lexifuse.detect import Detector, detectors, load_detector
 from lexifuse.fuser import Fuser, FusionResult, load
 from lexifuse.language import Reading, read_prompt
 from lexifuse.models import Model, find_model, shipped_models
@@ -86,12 +89,30 @@ class Fused:
     milliseconds: Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class Found:
+    """What was found in a fused pair.
+
+    Attributes:
+        detections: the surest first.
+        threshold: the least score.
+        detector: that found them.
+        fused: the fusion they were found in, its file left empty.
+    """
+
+    detections: list[Detection]
+    threshold: float
+    detector: Model
+    fused: Fused
+
+
 class Engine:
     """Loaded models and what is done with them. All methods may be called from several threads."""
 
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
         self._fusers: dict[str, Fuser] = {}
+        self._detector: Detector | None = None
         self._loading = threading.Lock()
 
     @property
@@ -107,6 +128,8 @@ class Engine:
         """
         read_prompt("dark")
         self.fuser("")
+        if self.has_detector:
+            self.detector()
 
     def models(self) -> list[Model]:
         """The fusion models that may be asked for, the service's own first."""
@@ -129,6 +152,49 @@ class Engine:
                 settings = self._settings
                 self._fusers[model.name] = load(model.folder, threads=settings.threads, provider=settings.provider)
             return self._fusers[model.name]
+
+    @cached_property
+    def has_detector(self) -> bool:
+        """Whether the service was given a detector, or one comes with this version."""
+        return bool(self._settings.detector or detectors())
+
+    def detector(self) -> Detector:
+        """The service's detector, loaded once.
+
+        Raises:
+            ProblemError: there is none.
+            ModelError: it is damaged.
+        """
+        if not self.has_detector:
+            raise ProblemError(
+                "not-available", "no detector comes with this version of lexifuse: start with --detector FOLDER"
+            )
+        with self._loading:
+            if self._detector is None:
+                settings = self._settings
+                self._detector = load_detector(settings.detector, threads=settings.threads, provider=settings.provider)
+            return self._detector
+
+    def detect(self, request: FusionRequest, threshold: float | None) -> Found:
+        """Fuse an uploaded pair and find people and vehicles in it; raises as :meth:`fuse` and :meth:`detector` do.
+
+        Args:
+            request: what is asked of the fusion.
+            threshold: least score; the detector's own where None.
+        """
+        detector, fuser = self.detector(), self.fuser(request.model)
+        clock = _Clock()
+        with tempfile.TemporaryDirectory(prefix="lexifuse-") as folder:
+            pair = self._read(request.pictures, Path(folder))
+            clock.lap("decode")
+            instruction, reading = _instruction(pair, request.prompt, request.values)
+            clock.lap("understand")
+            result = fuser.fuse_pair(pair, instruction)
+            clock.lap("fuse")
+            found = detector.detect(result.image, threshold)
+            clock.lap("detect")
+        fused = Fused(b"", "", result, fuser.model, reading, clock.milliseconds)
+        return Found(found, detector.threshold if threshold is None else threshold, detector.model, fused)
 
     def fuse(self, request: FusionRequest) -> Fused:
         """Fuse an uploaded pair.

@@ -7,13 +7,20 @@ import json
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
 
 from lexifuse.errors import UsageError
 from lexifuse.language import read_prompt
 from lexifuse.service.engine import PICTURE_FORMATS, Fused, FusionRequest, Pictures
-from lexifuse.service.problems import ProblemError, problem_responses
-from lexifuse.service.schemas import FusionSchema, InspectionSchema, ModelsSchema, Prompt, ReadingSchema
+from lexifuse.service.problems import problem_responses
+from lexifuse.service.schemas import (
+    DetectionsSchema,
+    FusionSchema,
+    InspectionSchema,
+    ModelsSchema,
+    Prompt,
+    ReadingSchema,
+)
 from lexifuse.service.settings import MAX_PROMPT
 from lexifuse.service.state import Service
 
@@ -40,6 +47,24 @@ _FUSED_RESPONSE: dict[str, Any] = {
 Infrared = Annotated[UploadFile, File(description="The infrared picture: PNG, JPEG, TIFF, BMP or WebP, 8 or 16 bits.")]
 Visible = Annotated[UploadFile, File(description="The visible picture of the same scene, registered, same size.")]
 Resize = Annotated[bool, Form(description="Bring an infrared picture of another size to the visible picture's.")]
+PromptWords = Annotated[
+    str,
+    Form(
+        max_length=MAX_PROMPT,
+        description="What is wrong with the pictures and what should stand out; `auto` looks at the pictures.",
+        examples=["the visible image is dark; make people stand out"],
+    ),
+]
+SetValues = Annotated[
+    list[str],
+    Form(
+        alias="set",
+        max_length=32,
+        description="`KEY=VALUE`, as often as needed: overrides what the words said.",
+        examples=[["visible.low_light=0.8", "balance=0.3"]],
+    ),
+]
+ModelName = Annotated[str, Form(max_length=200, description="A name that /v1/models lists.", examples=["compact"])]
 
 router = APIRouter(prefix="/v1")
 
@@ -49,24 +74,9 @@ async def fuse(
     request: Request,
     infrared: Infrared,
     visible: Visible,
-    prompt: Annotated[
-        str,
-        Form(
-            max_length=MAX_PROMPT,
-            description="What is wrong with the pictures and what should stand out; `auto` looks at the pictures.",
-            examples=["the visible image is dark; make people stand out"],
-        ),
-    ] = "",
-    values: Annotated[
-        list[str],
-        Form(
-            alias="set",
-            max_length=32,
-            description="`KEY=VALUE`, as often as needed: overrides what the words said.",
-            examples=[["visible.low_light=0.8", "balance=0.3"]],
-        ),
-    ] = [],  # noqa: B006 - FastAPI copies it
-    model: Annotated[str, Form(max_length=200, description="A name that /v1/models lists.", examples=["compact"])] = "",
+    prompt: PromptWords = "",
+    values: SetValues = [],  # noqa: B006 - FastAPI copies it
+    model: ModelName = "",
     picture_format: Annotated[
         Literal["png", "jpeg", "webp", "tiff", "json"],
         Form(alias="format", description="Of the answer; `json` has a PNG in base64."),
@@ -106,10 +116,49 @@ async def inspect(request: Request, infrared: Infrared, visible: Visible, resize
     return await service.run(request, lambda: service.engine.inspect(pictures))
 
 
-@router.post("/detect", include_in_schema=False)
-async def detect() -> Response:
-    """The place of detection. No detector comes with this version, so the OpenAPI document leaves it out."""
-    raise ProblemError("not-available", "no detector comes with this version of lexifuse")
+def _needs_detector(request: Request) -> None:
+    """Without a detector no upload is looked at."""
+    if not Service.of(request).engine.has_detector:
+        Service.of(request).engine.detector()
+
+
+@router.post(
+    "/detect",
+    response_model=DetectionsSchema,
+    responses=problem_responses(*_PICTURES, "not-available"),
+    dependencies=[Depends(_needs_detector)],
+)
+async def detect(
+    request: Request,
+    infrared: Infrared,
+    visible: Visible,
+    prompt: PromptWords = "",
+    values: SetValues = [],  # noqa: B006 - FastAPI copies it
+    model: ModelName = "",
+    threshold: Annotated[
+        float | None, Form(ge=0, le=1, description="Least score; the detector's where missing.")
+    ] = None,
+    resize: Resize = False,
+) -> dict[str, Any]:
+    """Fuse a pair as the words ask, and find the people and vehicles in it."""
+    service = Service.of(request)
+    pictures = Pictures(infrared.file, visible.file, resize)
+    asked = FusionRequest(pictures, prompt, parse_settings(values), model, "png")
+    found = await service.run(request, lambda: service.engine.detect(asked, threshold))
+    result = found.fused.result
+    service.metrics.fusion_seconds.labels(found.fused.model.name).observe(result.seconds)
+    return {
+        "width": result.image.shape[1],
+        "height": result.image.shape[0],
+        "found": [item.to_dict() for item in found.detections],
+        "threshold": found.threshold,
+        "detector": found.detector.name,
+        "detector_sha256": found.detector.sha256,
+        "model": found.fused.model.name,
+        "instruction": result.instruction.to_dict(),
+        "in_words": str(result.instruction),
+        "notes": list(result.notes),
+    }
 
 
 @router.get("/models", response_model=ModelsSchema)

@@ -104,6 +104,34 @@ class FusionSchema(BaseModel):
     notes: list[str] = Field(description="What the user should know.")
 
 
+class DetectionSchema(BaseModel):
+    """One object."""
+
+    box: list[float] = Field(
+        description="x0, y0, x1, y1 in pixels, the end exclusive.",
+        min_length=4,
+        max_length=4,
+        examples=[[10, 20, 40, 90]],
+    )
+    label: Literal["person", "vehicle"]
+    score: Severity
+
+
+class DetectionsSchema(BaseModel):
+    """What was found in a fused pair."""
+
+    width: int
+    height: int
+    found: list[DetectionSchema] = Field(description="The surest first.")
+    threshold: float = Field(description="The least score of what is listed.")
+    detector: str
+    detector_sha256: str
+    model: str = Field(description="That fused the pair.")
+    instruction: InstructionSchema
+    in_words: str
+    notes: list[str] = Field(description="What the user should know.")
+
+
 class ModelSchema(BaseModel):
     """A model's card."""
 

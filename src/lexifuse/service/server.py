@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,6 +61,20 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
 
 
+class GracefulServer(uvicorn.Server):
+    """Waits for answers when it stops, but not for streams that would never end: these are told to."""
+
+    def __init__(self, config: uvicorn.Config, streams: Iterable[Callable[[], None]]) -> None:
+        super().__init__(config)
+        self._streams = streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams of a page, then stop as uvicorn does."""
+        for end in self._streams:
+            end()
+        await super().shutdown(sockets)
+
+
 def make_server(api: FastAPI) -> uvicorn.Server:
     """A server that is set up but not started: ``make_server(create_api()).run(sockets=[listen(host, port)])``."""
     settings: ServiceSettings = api.state.service.settings
@@ -77,7 +91,7 @@ def make_server(api: FastAPI) -> uvicorn.Server:
         timeout_keep_alive=10,
         timeout_graceful_shutdown=math.ceil(settings.time_limit + settings.upload_limit) + _SHUTDOWN_SLACK,
     )
-    return uvicorn.Server(config)
+    return GracefulServer(config, getattr(api.state, "end_streams", ()))
 
 
 def listen(host: str, port: int) -> socket.socket:

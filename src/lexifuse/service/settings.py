@@ -23,6 +23,7 @@ class ServiceSettings:
 
     Attributes:
         model: the model that a request without one gets; a name or the folder of an exported model.
+        detector: a detector's name or folder; the first in the package where empty, none where there is none.
         workers: fusions at a time.
         threads: CPU threads per model; all cores where 0.
         provider: where models run: ``cpu``, ``cuda``, ...
@@ -39,6 +40,7 @@ class ServiceSettings:
     """
 
     model: str = DEFAULT_MODEL
+    detector: str = ""
     workers: int = 2
     threads: int = 0
     provider: str = "cpu"

@@ -1,0 +1,240 @@
+"""What happens on the page: every handler turns a move of the visitor into a fusion in the service's queue."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
+from pathlib import PurePath
+from typing import Any
+
+import gradio as gr
+
+from lexifuse.errors import LexifuseError
+from lexifuse.instruction import SETTABLE
+from lexifuse.service.page import telling, view
+from lexifuse.service.page.command import command_line
+from lexifuse.service.page.layout import MOST_PROMPTS, Page
+from lexifuse.service.page.samples import SAMPLES
+from lexifuse.service.page.session import Session, Upload
+from lexifuse.service.page.understanding import Ask, Loaded, differs, values_of
+from lexifuse.service.page.workbench import Outcome, Workbench
+from lexifuse.service.problems import ProblemError
+from lexifuse.service.queue import WorkQueue
+
+Updates = dict[Any, Any]
+"""Components and their new values; those that are not named stay as they are."""
+
+_FIRST_SAMPLE = next(iter(SAMPLES))
+_LONGEST_NAME = 80
+
+
+class Events:
+    """The page's handlers.
+
+    Args:
+        page: the components.
+        bench: does the work.
+        queue: in which it is done, together with the service's requests.
+    """
+
+    def __init__(self, page: Page, bench: Workbench, queue: WorkQueue) -> None:
+        self.page = page
+        self.bench = bench
+        self.queue = queue
+
+    def connect(self, blocks: gr.Blocks) -> None:
+        """Say which component's event calls which handler."""
+        page, controls = self.page, list(self.page.controls.values())
+        asked = [page.session, page.words, page.automatic, page.model, *controls]
+        shown: list[Any] = [
+            page.viewer, page.account, page.downloads, page.command, page.tries, page.infrared, page.visible,
+            page.words, page.automatic, page.model, page.resize, *controls,
+        ]  # fmt: skip
+
+        def on(listeners: list[Any], handler: Callable[..., Any], inputs: list[Any], **options: Any) -> None:
+            # Without Gradio's own queue: the service's stands behind, and a slider need not wait twice.
+            options = {"outputs": shown, "queue": False, "show_progress": "hidden", **options}
+            gr.on(listeners, handler, inputs, api_visibility="private", **options)
+
+        # A text box has `input` for keys alone; `change` comes whatever changes it, a paste and ourselves included.
+        moves = [page.words.change, page.automatic.input, page.model.input]
+        on([*moves, *(control.input for control in controls)], self.change, asked, trigger_mode="always_last")  # type: ignore[attr-defined]
+        on([page.words.submit, page.fuse.click], self.settle, asked)
+        on([page.reset.click], self.reset, asked)
+        on([page.samples.select], self.sample, [page.session])
+        on([page.tries.select, page.compared.select], self.go_back, [page.session])
+        on([page.infrared.upload], self.upload_infrared, [page.session, page.resize])
+        on([page.visible.upload], self.upload_visible, [page.session, page.resize])
+        on([page.resize.input], self.stretch, [page.session, page.resize])
+        several = [page.session, page.automatic, page.model, page.prompts]
+        on([page.compare.click], self.compare, several, outputs=[page.compared, page.account], queue=True)
+        blocks.load(self.begin, [page.session], shown, queue=False, show_progress="hidden", api_visibility="private")
+
+    async def begin(self, session: Session) -> Updates:
+        """The page was opened: show the first sample, so that there is something to see."""
+        session.ask = Ask(model=self.bench.models()[0].name)
+        return await self._load(session, lambda: self.bench.load_sample(_FIRST_SAMPLE))
+
+    async def change(self, session: Session, words: str, automatic: bool, model: str, *values: Any) -> Updates:
+        """A word was typed or a control was moved."""
+        ask, cause = session.asked(words, automatic, model, dict(zip(SETTABLE, values, strict=True)))
+        if ask == session.ask:
+            return {self.page.account: gr.skip()}
+        return await self._fuse(session, session.loaded, ask, cause, own=True)
+
+    async def settle(self, session: Session, words: str, automatic: bool, model: str, *values: Any) -> Updates:
+        """Enter, or the button: what stands there is a try of its own."""
+        ask, cause = session.asked(words, automatic, model, dict(zip(SETTABLE, values, strict=True)))
+        updates = await self._fuse(session, session.loaded, ask, cause, own=True)
+        session.settle()
+        return updates
+
+    async def reset(self, session: Session, words: str, automatic: bool, model: str, *values: Any) -> Updates:
+        """Give the controls back to the words."""
+        session.asked(words, automatic, model, dict(zip(SETTABLE, values, strict=True)))
+        return await self._fuse(session, session.loaded, Ask(words, automatic, model), "reset", own=True)
+
+    async def sample(self, session: Session, event: gr.EventData) -> Updates:
+        """A sample was chosen."""
+        key = str(event._data["id"])  # noqa: SLF001 - Gradio keeps an event's own data there
+        return await self._load(session, lambda: self.bench.load_sample(key))
+
+    async def go_back(self, session: Session, event: gr.EventData) -> Updates:
+        """A try of the history, or one of several prompts, was chosen."""
+        found = session.find(int(event._data["id"]))  # noqa: SLF001
+        if found is None:
+            return {self.page.account: telling.tell_error("this try is no longer held: type its words again")}
+        if found in session.tries:
+            session.current = found.number
+        updates = await self._fuse(session, found.loaded, found.ask, None if found in session.tries else "prompt")
+        session.settle()
+        return updates
+
+    async def upload_infrared(self, session: Session, resize: bool, event: gr.EventData) -> Updates:
+        """An infrared picture was dropped or chosen."""
+        return await self._upload(session, "infrared", resize, event._data)  # noqa: SLF001
+
+    async def upload_visible(self, session: Session, resize: bool, event: gr.EventData) -> Updates:
+        """A visible picture was dropped or chosen."""
+        return await self._upload(session, "visible", resize, event._data)  # noqa: SLF001
+
+    async def stretch(self, session: Session, resize: bool) -> Updates:
+        """The box for pictures of different size was ticked or cleared."""
+        return await self._load_uploads(session, resize) if len(session.uploads) == 2 else {self.page.resize: resize}
+
+    async def compare(self, session: Session, automatic: bool, model: str, prompts: str) -> AsyncIterator[Updates]:
+        """Fuse the pair at work under every one of several prompts."""
+        lines = [line.strip() for line in prompts.splitlines() if line.strip()][:MOST_PROMPTS]
+        if session.loaded is None or not lines:
+            yield {self.page.account: telling.tell_hint("Two pictures and a prompt per line are needed.")}
+            return
+        session.compared = []
+        for line in lines:
+            try:
+                outcome = await self.queue.run(partial(self.bench.fuse, session.loaded, Ask(line, automatic, model)))
+            except (LexifuseError, ProblemError) as error:
+                yield {self.page.account: telling.tell_error(_message(error))}
+                return
+            session.compared.append(session.new_try(outcome.ask, outcome.loaded, line, outcome.thumbnail, "prompt"))
+            yield {self.page.compared: view.cards(session.compared)}
+
+    async def _upload(self, session: Session, which: str, resize: bool, data: Mapping[str, Any]) -> Updates:
+        if "error" in data:
+            return {self.page.account: telling.tell_error(str(data["error"]))}
+        name = PurePath(str(data["name"]).replace("\\", "/")).name[:_LONGEST_NAME] or f"{which}.png"
+        session.uploads[which] = Upload(str(data["file"]), name)
+        return await self._load_uploads(session, resize)
+
+    async def _load(self, session: Session, load: Callable[[], Loaded]) -> Updates:
+        """Put other pictures on the table; a sample brings its words, and the words of a sample go with it."""
+        turn = session.begin()
+        try:
+            loaded = await self.queue.run(load)
+        except (LexifuseError, ProblemError) as error:
+            offered = gr.update(visible=bool(session.uploads))
+            return {self.page.account: telling.tell_error(_message(error)), self.page.resize: offered}
+        if turn != session.turn:
+            return {self.page.account: gr.skip()}
+        before = session.loaded
+        if loaded.words:
+            ask = Ask(loaded.words, model=session.ask.model)
+            session.uploads.clear()
+        elif before is not None and session.ask.words == before.words:
+            ask = Ask(automatic=session.ask.automatic, model=session.ask.model)
+        else:
+            ask = session.ask
+        return await self._fuse(session, loaded, ask, "pictures")
+
+    async def _load_uploads(self, session: Session, resize: bool) -> Updates:
+        infrared, visible = session.uploads.get("infrared"), session.uploads.get("visible")
+        if infrared is not None and visible is not None:
+            return await self._load(session, partial(self.bench.load_uploads, infrared, visible, resize=resize))
+        there, other = ("infrared", "visible") if infrared else ("visible", "infrared")
+        hint = f"Now drop the {other} picture of the same scene; until then the pictures below stay as they were."
+        empty = {"url": "", "name": ""}
+        return {
+            self.page.account: telling.tell_hint(hint),
+            getattr(self.page, other): empty,
+            getattr(self.page, there): {"url": "", "name": session.uploads[there].name},
+        }
+
+    async def _fuse(
+        self, session: Session, loaded: Loaded | None, ask: Ask, cause: str | None, *, own: bool = False
+    ) -> Updates:
+        """Carry out what is asked and show it, unless the visitor has moved on meanwhile.
+
+        Args:
+            session: of the visitor.
+            loaded: the pair, if there is one.
+            ask: what is asked.
+            cause: the control that was moved; None where the history has this try already.
+            own: the controls said it, so that they need not be told.
+        """
+        turn, session.ask = session.begin(), ask
+        if loaded is None:
+            return {self.page.account: telling.tell_hint("Drop two pictures, or choose a sample.")}
+        try:
+            outcome = await self.queue.run(partial(self.bench.fuse, loaded, ask))
+        except (LexifuseError, ProblemError) as error:
+            return {self.page.account: telling.tell_error(_message(error))}
+        if turn != session.turn:
+            return {self.page.account: gr.skip()}
+        new_pictures = session.loaded is not loaded
+        session.loaded = loaded
+        if cause is not None:
+            session.record(ask, loaded, view.title_of(outcome), outcome.thumbnail, cause)
+        said: Updates = {} if own else dict(zip(self._said(), (ask.words, ask.automatic, ask.model), strict=True))
+        return said | self._show(session, outcome, new_pictures) | self._follow(session, outcome)
+
+    def _said(self) -> tuple[Any, ...]:
+        return self.page.words, self.page.automatic, self.page.model
+
+    def _show(self, session: Session, outcome: Outcome, new_pictures: bool) -> Updates:
+        page, ask = self.page, outcome.ask
+        updates: Updates = {
+            page.viewer: view.viewer_value(outcome),
+            page.account: telling.tell(outcome),
+            page.downloads: telling.tell_downloads(outcome),
+            page.command: command_line(outcome.loaded, ask, outcome.model.name),
+            page.tries: view.try_cards(session),
+        }
+        if new_pictures:
+            updates |= {
+                page.infrared: view.drop_value(outcome, "infrared"),
+                page.visible: view.drop_value(outcome, "visible"),
+                page.resize: gr.update(value=outcome.loaded.resized, visible=bool(session.uploads)),
+            }
+        return updates
+
+    def _follow(self, session: Session, outcome: Outcome) -> Updates:
+        """Let the controls say what is carried out; what already says so is left alone, for a hand may be on it."""
+        values = values_of(outcome.account.result.instruction)
+        updates: Updates = {
+            self.page.controls[name]: value for name, value in values.items() if differs(session.shown[name], value)
+        }
+        session.shown = values
+        return updates
+
+
+def _message(error: LexifuseError | ProblemError) -> str:
+    return error.detail if isinstance(error, ProblemError) else str(error)

@@ -1,0 +1,132 @@
+"""What the page knows of one visitor: the pictures at work, what the controls say, and the tries so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lexifuse.instruction import Instruction
+from lexifuse.service.page.understanding import Ask, Loaded, hand_after_words, moved, read_words, values_of
+
+MOST_TRIES = 24
+"""Tries that are kept."""
+
+MOST_BYTES = 400 * 2**20
+"""Of all pictures that the tries hold on to; the oldest tries go first."""
+
+SAME_MOVE_SECONDS = 2.5
+"""A control that moves on within this time goes on with the same try: typing a word is one try, not five."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A picture that the visitor brought: its name in the store, and its file name."""
+
+    file: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Try:
+    """Something that was tried and can be gone back to.
+
+    Attributes:
+        number: counts from 1 in a session.
+        loaded: the pair.
+        ask: what the controls said.
+        title: it in a few words.
+        file: the small picture's name in the store.
+        cause: the control that was moved.
+    """
+
+    number: int
+    loaded: Loaded
+    ask: Ask
+    title: str
+    file: str
+    cause: str
+
+
+@dataclass
+class Session:
+    """The state of one visitor; the page's handlers change it, one at a time, on the event loop.
+
+    Attributes:
+        loaded: the pair at work, if there is one.
+        uploads: what the visitor brought, by ``infrared`` and ``visible``.
+        ask: what the controls said last.
+        shown: what the controls were told to show.
+        tries: the history, the latest last.
+        compared: the tries of several prompts side by side.
+        turn: counts the visitor's moves, so that a late answer to an earlier one can be told.
+    """
+
+    loaded: Loaded | None = None
+    uploads: dict[str, Upload] = field(default_factory=dict)
+    ask: Ask = field(default_factory=Ask)
+    shown: dict[str, Any] = field(default_factory=lambda: values_of(Instruction()))
+    tries: list[Try] = field(default_factory=list)
+    compared: list[Try] = field(default_factory=list)
+    current: int = 0
+    turn: int = 0
+    _count: int = 0
+    _moved_at: float = 0.0
+
+    def begin(self) -> int:
+        """Begin a move; its turn."""
+        self.turn += 1
+        return self.turn
+
+    def asked(self, words: str, automatic: bool, model: str, found: Mapping[str, Any]) -> tuple[Ask, str]:
+        """What the controls say now, and which of them was moved. They are taken to show what they say."""
+        found = {name: self.shown[name] if value is None else value for name, value in found.items()}  # An empty box.
+        by_hand, changed = dict(self.ask.by_hand), moved(self.shown, found)
+        cause = next(iter(changed), "")
+        if words != self.ask.words:
+            by_hand = hand_after_words(by_hand, read_words(self.ask.words), read_words(words))
+            cause = "words"
+        elif automatic != self.ask.automatic:
+            cause = "automatic"
+        elif model != self.ask.model:
+            cause = "model"
+        self.shown = found
+        return Ask(words, automatic, model, {**by_hand, **changed}), cause
+
+    def record(self, ask: Ask, loaded: Loaded, title: str, file: str, cause: str) -> None:
+        """Add a try to the history, or go on with the latest where the same control moved on."""
+        now = time.monotonic()
+        latest = self.tries[-1] if self.tries else None
+        same_move = latest is not None and cause == latest.cause and latest.number == self.current
+        if latest is not None and same_move and cause and now - self._moved_at < SAME_MOVE_SECONDS:
+            self.tries[-1] = replace(latest, loaded=loaded, ask=ask, title=title, file=file)
+        elif latest is None or (ask, loaded) != (latest.ask, latest.loaded):
+            self.tries.append(self.new_try(ask, loaded, title, file, cause))
+        self._moved_at = now
+        self.current = self.tries[-1].number
+        self._forget()
+
+    def settle(self) -> None:
+        """Let the next move begin a new try."""
+        self._moved_at = 0.0
+
+    def new_try(self, ask: Ask, loaded: Loaded, title: str, file: str, cause: str) -> Try:
+        """A try with the next number."""
+        self._count += 1
+        return Try(self._count, loaded, ask, title, file, cause)
+
+    def find(self, number: int) -> Try | None:
+        """A try by its number, from the history or from the prompts side by side."""
+        return next((one for one in (*self.tries, *self.compared) if one.number == number), None)
+
+    def _forget(self) -> None:
+        """Drop the oldest tries beyond what may be held."""
+        del self.tries[:-MOST_TRIES]
+        while len(self.tries) > 1 and _held_bytes(self.tries) > MOST_BYTES:
+            del self.tries[0]
+
+
+def _held_bytes(tries: list[Try]) -> int:
+    pairs = {id(one.loaded): one.loaded.pair for one in tries}
+    return sum(pair.infrared.nbytes + pair.visible.nbytes for pair in pairs.values())
