@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -187,13 +187,13 @@ class Engine:
         with tempfile.TemporaryDirectory(prefix="lexifuse-") as folder:
             pair = self._read(request.pictures, Path(folder))
             clock.lap("decode")
-            instruction, reading = _instruction(pair, request.prompt, request.values)
+            asked = _asked(pair, request.prompt, request.values)
             clock.lap("understand")
-            result = fuser.fuse_pair(pair, instruction)
+            result = fuser.fuse_pair(pair, asked)
             clock.lap("fuse")
             found = detector.detect(result.image, threshold)
             clock.lap("detect")
-        fused = Fused(b"", "", result, fuser.model, reading, clock.milliseconds)
+        fused = Fused(b"", "", result, fuser.model, result.reading, clock.milliseconds)
         return Found(found, detector.threshold if threshold is None else threshold, detector.model, fused)
 
     def fuse(self, request: FusionRequest) -> Fused:
@@ -208,16 +208,16 @@ class Engine:
         with tempfile.TemporaryDirectory(prefix="lexifuse-") as folder:
             pair = self._read(request.pictures, Path(folder))
             clock.lap("decode")
-            instruction, reading = _instruction(pair, request.prompt, request.values)
+            asked = _asked(pair, request.prompt, request.values)
             clock.lap("understand")
-            result = fuser.fuse_pair(pair, instruction)
+            result = fuser.fuse_pair(pair, asked)
             clock.lap("fuse")
             suffix, media_type = PICTURE_FORMATS[request.picture_format]
             path = Path(folder) / f"fused{suffix}"
             result.save(path)
             content = path.read_bytes()
             clock.lap("encode")
-        return Fused(content, media_type, result, fuser.model, reading, clock.milliseconds)
+        return Fused(content, media_type, result, fuser.model, result.reading, clock.milliseconds)
 
     def inspect(self, pictures: Pictures) -> dict[str, Any]:
         """What the pixels of an uploaded pair look like; raises as :meth:`fuse` does."""
@@ -247,8 +247,9 @@ class _Clock:
         self._last = now
 
 
-def _instruction(pair: ImagePair, prompt: str, values: Mapping[str, Any]) -> tuple[Instruction, Reading | None]:
+def _asked(pair: ImagePair, prompt: str, values: Mapping[str, Any]) -> Instruction | Reading:
+    """What a request asks: the words as they were read, with the values in the last word, or what the pixels say."""
     if prompt.strip().lower() == AUTOMATIC:
-        return read_pixels(pair).instruction.with_values(values), None
+        return read_pixels(pair).instruction.with_values(values)
     reading = read_prompt(prompt)
-    return reading.instruction.with_values(values), reading
+    return replace(reading, instruction=reading.instruction.with_values(values))
