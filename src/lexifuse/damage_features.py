@@ -130,10 +130,11 @@ def _of_whole(infrared: NDArray[Any], visible: NDArray[Any]) -> NDArray[Any]:
     colour = seen if seen.ndim == 3 else np.repeat(seen[..., None], 3, axis=2)
     channels = cv2.split(colour)
     grey, brightest, darkest = luma(colour), reduce(np.maximum, channels), reduce(np.minimum, channels)
-    dark_channel = cv2.erode(darkest, np.ones((5, 5), np.uint8))
-    saturation = (brightest - darkest) / (brightest + 0.02)
-    values = [quantiles(plane, _QUANTILES) for plane in (heat, grey, dark_channel, saturation)]
-    for plane in (heat, grey, dark_channel, saturation):
+    dark_channel = np.asarray(cv2.erode(darkest, np.ones((5, 5), np.uint8)), np.float32)
+    saturation = np.asarray((brightest - darkest) / (brightest + 0.02), np.float32)
+    planes = (heat, np.asarray(grey, np.float32), dark_channel, saturation)
+    values: list[NDArray[Any]] = [quantiles(plane, _QUANTILES) for plane in planes]
+    for plane in planes:
         halves = plane[: PATCH // 2], plane[PATCH // 2 :]
         values.append(np.array([f(half) for half in halves for f in (np.mean, np.std)]))
     clipped = [np.mean(plane >= 0.98) for plane in (heat, grey, brightest)]

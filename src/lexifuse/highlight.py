@@ -24,6 +24,7 @@ _NEAR = 12.0
 _WARMER = 0.16  # above the surroundings, as a share of the range between the coldest and warmest percent
 _PUSH, _STRETCH = 0.14, 0.5  # of the full range, and of the difference that is there already
 _SPARED = 0.03  # what is darker than its surroundings by more than this is made darker still
+_MOST = 0.7  # of the way to white or black
 _ROWS = 512  # of the picture are changed at a time, so that memory stays bounded
 _Plane = NDArray[np.float32]
 
@@ -83,8 +84,7 @@ def _view(infrared: NDArray[Any]) -> _Plane:
 
 def _warm_regions(view: _Plane) -> list[NDArray[np.uint8]]:
     """Masks of the connected regions that are warmer than what surrounds them, each (H, W) of 0 and 1."""
-    surroundings = cv2.GaussianBlur(view, (0, 0), _SURROUNDINGS)
-    warm = (view - surroundings > _WARMER).astype(np.uint8)
+    warm = (view - _blurred(view, _SURROUNDINGS) > _WARMER).astype(np.uint8)
     warm = np.asarray(cv2.morphologyEx(warm, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)), np.uint8)
     count, labels = cv2.connectedComponents(warm, connectivity=8)
     return [(labels == number).astype(np.uint8) for number in range(1, min(count, 200))]
@@ -104,7 +104,7 @@ def _lifted(image: NDArray[Any], mask: NDArray[np.uint8]) -> NDArray[Any]:
     """The picture with the luma in the mask pushed away from, and stretched about, the luma around it."""
     height, width = mask.shape
     plane = luma(to_float(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)))
-    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1.0)
+    soft = _blurred(mask.astype(np.float32), 1.0)
     lift = soft * _push(plane, soft)
     result = np.empty_like(image)
     top = 1.0 if image.dtype.kind == "f" else float(np.iinfo(image.dtype).max)
@@ -119,10 +119,16 @@ def _lifted(image: NDArray[Any], mask: NDArray[np.uint8]) -> NDArray[Any]:
 
 def _push(plane: _Plane, soft: _Plane) -> _Plane:
     """What to add inside the mask, -1..1."""
-    inside = cv2.GaussianBlur(plane * soft, (0, 0), _NEAR) / (cv2.GaussianBlur(soft, (0, 0), _NEAR) + 1e-3)
-    around = cv2.GaussianBlur(plane * (1 - soft), (0, 0), _NEAR) / (cv2.GaussianBlur(1 - soft, (0, 0), _NEAR) + 1e-3)
+    inside = _blurred(plane * soft, _NEAR) / (_blurred(soft, _NEAR) + 1e-3)
+    around = _blurred(plane * (1 - soft), _NEAR) / (_blurred(1 - soft, _NEAR) + 1e-3)
     difference = inside - around
-    return np.where(difference > -_SPARED, _PUSH, -_PUSH).astype(np.float32) + _STRETCH * difference
+    push = np.where(difference > -_SPARED, _PUSH, -_PUSH).astype(np.float32) + _STRETCH * difference
+    # What is bright already keeps its detail: it goes only part of the way to white, or to black.
+    return np.asarray(np.clip(push, -_MOST * inside, _MOST * (1.0 - inside)), np.float32)
+
+
+def _blurred(plane: _Plane, sigma: float) -> _Plane:
+    return np.asarray(cv2.GaussianBlur(plane, (0, 0), sigma), np.float32)
 
 
 def _strip(plane: _Plane, start: int, stop: int, rows: int, columns: int) -> _Plane:
@@ -132,4 +138,5 @@ def _strip(plane: _Plane, start: int, stop: int, rows: int, columns: int) -> _Pl
     across = (np.arange(columns, dtype=np.float32) + 0.5) * (plane.shape[1] / columns) - 0.5
     down = (np.arange(start, stop, dtype=np.float32) + 0.5) * (plane.shape[0] / rows) - 0.5
     grid = np.meshgrid(across, down)
-    return cv2.remap(plane, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    filled = cv2.remap(plane, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(filled, np.float32)

@@ -306,7 +306,8 @@ class ClipEncoder(TextEncoder):
             if merges is None:
                 tokenizer = open_clip.get_tokenizer(name)
             else:
-                tokenizer = open_clip.tokenizer.SimpleTokenizer(str(merges), context_length=model.context_length)
+                length: Any = model.context_length
+                tokenizer = open_clip.tokenizer.SimpleTokenizer(str(merges), context_length=length)
         except Exception as error:  # open_clip's errors share no public base class.
             raise ModelError(f"cannot load CLIP '{name}': {' '.join(str(error).split())[:160]}") from error
         return cls(model, tokenizer, identity)
