@@ -28,6 +28,7 @@ FLOORS = {
     "damage_features": 1,
     "automatic": 3,
     "conditioning": 3,
+    "highlight": 3,
     "fuser": 4,
     "contact_sheet": 4,
     "boxes": 1,

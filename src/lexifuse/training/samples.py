@@ -52,7 +52,7 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
         mix = self.recipe.mix
         fields: dict[str, float] = dict.fromkeys(INSTRUCTION_FIELDS, 0.0)
         damage = _draw_damage(mix, rng)
-        asked = _draw_words(damage, crop["night"], mix, fields, rng)
+        asked = _draw_words(damage, crop["night"], self.recipe, fields, rng)
         visible_target = crop["visible"]
         if crop["night"] and not any(name in damage for name in _VISIBLE) and rng.random() < mix.night:
             severity = rng.uniform(*mix.severity)
@@ -112,9 +112,10 @@ def _draw_damage(mix: SampleMix, rng: np.random.Generator) -> dict[str, float]:
 
 
 def _draw_words(
-    damage: dict[str, float], is_night: bool, mix: SampleMix, fields: dict[str, float], rng: np.random.Generator
+    damage: dict[str, float], is_night: bool, recipe: Recipe, fields: dict[str, float], rng: np.random.Generator
 ) -> set[str]:
     """Fill in the severities the instruction asks for; the names of the damage that it asks to repair."""
+    mix = recipe.mix
     asked = set(damage) if rng.random() >= mix.unasked else set()
     if len(damage) > 1 and rng.random() < 0.2:
         asked.discard(next(iter(damage)))
@@ -123,10 +124,12 @@ def _draw_words(
     if rng.random() < mix.false_alarm:
         # "It is dark" is never a false alarm at night.
         possible = [name for name in DEGRADATIONS if not (is_night and name == "visible.low_light")]
-        absent = [name for name in possible if name not in damage]
+        # A word that is trained alone must hear itself said wrongly, or it forgets when to keep still.
+        absent = [name for name in possible if name not in damage and (name in recipe.only or not recipe.only)]
         # Brightening a picture that is not dark is the costliest mistake, so it is drawn most.
         weights = np.array([_DARK_ALARM if name == "visible.low_light" else 1.0 for name in absent])
-        fields[str(rng.choice(absent, p=weights / weights.sum()))] = float(rng.uniform(ASKED_FOR, 1.0))
+        if absent:
+            fields[str(rng.choice(absent, p=weights / weights.sum()))] = float(rng.uniform(ASKED_FOR, 1.0))
     return asked
 
 
