@@ -97,6 +97,10 @@ def test_any_size_and_seed(seed: int, height: int, width: int, time: str | None)
         assert thing.box == tight_box(scene.labels == number)
 
 
+def test_a_building_that_starts_hardly_behind_the_camera():
+    assert render_scene(2_000_266, height=320, width=416).visible.shape == (320, 416, 3)
+
+
 @pytest.mark.parametrize("shape", [(16, 400), (300, 16)])
 def test_narrow_frames(shape: tuple[int, int]):
     scene = render_scene(1, height=shape[0], width=shape[1])

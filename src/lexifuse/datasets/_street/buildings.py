@@ -12,6 +12,9 @@ from lexifuse.datasets._street.facades import TEXELS, Facade, facade, wall_colou
 from lexifuse.datasets._street.plan import Conditions
 from lexifuse.datasets._street.shadows import cast_wall
 
+_NEAREST = 1.6  # metres in front of the camera, from where on a street front is drawn
+_SHORTEST = 0.5  # metres of a street front that are worth drawing; it must be more than a texel
+
 
 def place_facade(
     canvas: Canvas,
@@ -112,12 +115,14 @@ def building(
         bend: metres by which the far end lies to the right of the near end.
         gable: the end wall can be seen; False where a nearer building stands against it.
     """
+    start = max(near, _NEAREST)
+    if far - start < _SHORTEST:
+        return
     style = wall_colour(rng)
     sun = np.array(conditions.sun)
     street_light = max(0.0, float(sun @ (-side, 0, 0)))
     gable_light = max(0.0, float(sun @ (0, 0, -1)))
     depth = float(rng.uniform(8, 12))
-    start = max(near, 1.6)
     cast_wall(canvas, conditions, [(x, 0, start), (x + bend, 0, far), (x + bend, height, far), (x, height, start)])
     shown = min(height, visible_height(canvas, far))
     texels = float(np.clip(1.2 * canvas.camera.scale(math.sqrt(start * far)), 3, TEXELS))
@@ -131,7 +136,7 @@ def building(
     front = facade(rng, far - near, height, conditions, style, shown=shown, texels=texels)
     if start > near:  # what lies behind the camera is cut away
         cut = round((start - near) * texels)
-        keep = slice(cut, None) if side < 0 else slice(None, -cut)
+        keep = slice(cut, None) if side < 0 else slice(front.albedo.shape[1] - cut)
         front = Facade(front.albedo[:, keep], front.emission[:, keep], front.temperature[:, keep])
     left, right = ((x, start), (x + bend, far)) if side < 0 else ((x + bend, far), (x, start))
     place_facade(canvas, front, left, right, shown, street_light, conditions.solar)
