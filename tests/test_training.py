@@ -24,7 +24,7 @@ from lexifuse.training.crops import open_crops
 from lexifuse.training.export import export_model
 from lexifuse.training.networks.compact import CONDITIONING_FIELDS, CompactFusion, rgb_to_ycbcr, ycbcr_to_rgb
 from lexifuse.training.objective import fusion_target
-from lexifuse.training.recipe import DataSource, LossWeights, Recipe, SampleMix, load_recipe
+from lexifuse.training.recipe import DataSource, LossWeights, Recipe, SampleMix, for_word, load_recipe
 from lexifuse.training.samples import Samples
 from lexifuse.training.trainer import StepSampler, train
 
@@ -264,3 +264,27 @@ def test_words_can_be_trained_alone(cache: Path, tmp_path: Path, trained: Path) 
     assert not torch.equal(before(*pair, words), after(*pair, words))
     words[:, CONDITIONING_FIELDS.index("visible.blur")] = 0
     assert torch.equal(before(*pair, words), after(*pair, words))
+
+
+@pytest.mark.parametrize("word", ["infrared.stripes", "visible.low_light", "balance"])
+def test_a_word_that_is_trained_alone_is_said_rightly_and_wrongly(cache: Path, word: str) -> None:
+    alone = for_word(load_recipe("compact-word"), word)
+    recipe = RECIPE.model_copy(update={"only": alone.only, "mix": alone.mix})
+    samples = Samples(open_crops(recipe, cache, cache), recipe)
+    said, repaired = [], []
+    for number in range(80):
+        sample = samples[number]
+        said.append(float(sample["conditioning"][CONDITIONING_FIELDS.index(word)]))
+        repaired.append(not torch.equal(sample["infrared"], sample["infrared_target"]))
+    assert recipe.only == (word,)
+    assert sum(value != 0 for value in said) > 40
+    assert (min(said) < 0) == (word == "balance")
+    if word == "infrared.stripes":
+        about = [repair for value, repair in zip(said, repaired, strict=True) if value > 0]
+        assert any(about)
+        assert not all(about)
+
+
+def test_only_words_are_trained_alone() -> None:
+    with pytest.raises(UsageError, match=r"--word takes balance or a degradation, not 'visible\.fog': one of"):
+        for_word(load_recipe("compact-word"), "visible.fog")

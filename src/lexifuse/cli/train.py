@@ -70,7 +70,8 @@ def compact(
         typer.Option(help="JSON file of people and vehicles in the real pairs, for `highlight`.", show_default=False),
     ] = None,
     word: Annotated[
-        str | None, typer.Option(help="Train this degradation's word alone, as visible.blur.", show_default=False)
+        str | None,
+        typer.Option(help="Train one word alone, as visible.blur or balance.", show_default=False),
     ] = None,
 ) -> None:
     """Train the compact model. A run that was interrupted goes on where it stopped."""
@@ -86,42 +87,35 @@ def compact(
     _report(train(chosen, data, out, initial=initial, boxes=boxes, **options))  # type: ignore[arg-type]
 
 
-@train_app.command("text-if")
-def text_if(
-    data: DataRoot,
-    out: RunFolder = Path("runs/text-if-small"),
-    recipe: RecipeName = "text-if-small",
-    text_encoder: TextEncoderName = None,
-    weights: EncoderWeights = None,
-    download: Download = False,
-    accelerator: Accelerator = "auto",
-    devices: Devices = 1,
-    workers: Workers = 1,
-    stop_after: StopAfter = None,
-    initial: Initial = None,
-) -> None:
-    """Train Text-IF (arXiv 2403.16387): the recipe text-if is the published one, a CPU can train text-if-small."""
-    options = {"accelerator": accelerator, "devices": devices, "workers": workers, "stop_after": stop_after}
-    _train_with_text("text-if", recipe, data, out, text_encoder, weights, download, initial=initial, **options)
+def _command_of(network: str, about: str) -> None:
+    """Add the command that trains a network which hears text."""
+
+    def verb(
+        data: DataRoot,
+        out: RunFolder = Path(f"runs/{network}-small"),
+        recipe: RecipeName = f"{network}-small",
+        text_encoder: TextEncoderName = None,
+        weights: EncoderWeights = None,
+        download: Download = False,
+        accelerator: Accelerator = "auto",
+        devices: Devices = 1,
+        workers: Workers = 1,
+        stop_after: StopAfter = None,
+        initial: Initial = None,
+    ) -> None:
+        options = {"accelerator": accelerator, "devices": devices, "workers": workers, "stop_after": stop_after}
+        _train_with_text(network, recipe, data, out, text_encoder, weights, download, initial=initial, **options)
+
+    train_app.command(network, help=about)(verb)
 
 
-@train_app.command("text-to-pixels")
-def text_to_pixels(
-    data: DataRoot,
-    out: RunFolder = Path("runs/text-to-pixels-small"),
-    recipe: RecipeName = "text-to-pixels-small",
-    text_encoder: TextEncoderName = None,
-    weights: EncoderWeights = None,
-    download: Download = False,
-    accelerator: Accelerator = "auto",
-    devices: Devices = 1,
-    workers: Workers = 1,
-    stop_after: StopAfter = None,
-    initial: Initial = None,
-) -> None:
-    """Train From Text to Pixels (arXiv 2401.00421): text-to-pixels is our reading, a CPU can train its -small."""
-    options = {"accelerator": accelerator, "devices": devices, "workers": workers, "stop_after": stop_after}
-    _train_with_text("text-to-pixels", recipe, data, out, text_encoder, weights, download, initial=initial, **options)
+_command_of(
+    "text-if", "Train Text-IF (arXiv 2403.16387): the recipe text-if is the published one, a CPU can train its -small."
+)
+_command_of(
+    "text-to-pixels",
+    "Train From Text to Pixels (arXiv 2401.00421): text-to-pixels is our reading, a CPU can train its -small.",
+)
 
 
 def _train_with_text(

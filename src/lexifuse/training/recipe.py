@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -14,6 +14,11 @@ from lexifuse.instruction import DEGRADATIONS
 
 PLAIN_ROW = "plain"
 """The row of ``degradation_weights`` for samples that ask for nothing, and for degradations without a row."""
+
+_BALANCE, _DARK = "balance", "visible.low_light"
+_ALIKE = {"infrared.noise", "infrared.stripes"}
+_NIGHTS = 0.6  # share of the natural nights that "dark" is said of
+_OWN = 4.0  # how much more often a word that is trained alone meets its own damage than any other
 
 
 class _Strict(BaseModel):
@@ -50,6 +55,10 @@ class SampleMix(_Strict):
     jitter: float = Field(default=0.1, description="deviation of the asked from the true severity")
     night: float = Field(default=0.6, description="undamaged natural night crops asked to be brightened")
     wish: float = Field(default=0.18, description="samples that carry a balance or a wish")
+    wishes: tuple[float, float, float, float] = Field(
+        default=(0.4, 0.1, 0.1, 0.4),  # by how much each changes the picture
+        description="shares of balance, keep_colour, keep_texture and highlight among the wishes",
+    )
 
 
 class LossWeights(_Strict):
@@ -214,15 +223,20 @@ class Recipe(_Strict):
 
 
 def for_word(recipe: Recipe, word: str) -> Recipe:
-    """The recipe that trains one word alone, and shows the network no other damage.
+    """The recipe that trains one word alone: about its own damage, and wrongly about every other.
 
     Raises:
-        UsageError: the word is not a degradation.
+        UsageError: the word is neither a degradation nor ``balance``.
     """
-    if word not in DEGRADATIONS:
-        raise UsageError(f"--word takes a degradation, not '{word}': choose from {', '.join(DEGRADATIONS)}")
-    mix = recipe.mix.model_copy(update={"emphasis": {name: float(name == word) for name in DEGRADATIONS}})
-    return recipe.model_copy(update={"only": (word,), "mix": mix})
+    if word == _BALANCE:
+        changes: dict[str, Any] = {"wish": 1.0, "wishes": (1.0, 0.0, 0.0, 0.0), "false_alarm": 0.0, "damaged": 0.3}
+    elif word in DEGRADATIONS:
+        # Stripes are told apart from noise, and noise from stripes, the hardest.
+        emphasis = {name: _OWN if name == word or {name, word} == _ALIKE else 1.0 for name in DEGRADATIONS}
+        changes = {"emphasis": emphasis, "night": _NIGHTS if word == _DARK else 0.0}
+    else:
+        raise UsageError(f"--word takes balance or a degradation, not '{word}': one of {', '.join(DEGRADATIONS)}")
+    return recipe.model_copy(update={"only": (word,), "mix": recipe.mix.model_copy(update=changes)})
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:

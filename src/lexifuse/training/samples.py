@@ -7,6 +7,7 @@ damage without words is fused faithfully, and words about damage that is not the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,6 @@ from lexifuse.training.recipe import Recipe, SampleMix
 
 _VISIBLE = [name for name in DEGRADATIONS if name.startswith("visible.")]
 _DARK_ALARM = 4.0
-_WISHES = (0.4, 0.1, 0.1, 0.4)  # balance, colour, texture, highlight: by how much each changes the picture
 _EXCLUSIVE = ({"visible.low_light", "visible.over_exposure"},)
 
 
@@ -59,7 +59,7 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
             fields["visible.low_light"] = severity
             visible_target = night.at_severity(crop["enhanced"], crop["illumination"], severity)
         if rng.random() < mix.wish:
-            _draw_wish(fields, _known_groups(crop), rng)
+            _draw_wish(fields, mix.wishes, _known_groups(crop), rng)
         seed = int(rng.integers(2**31))
         kept = {name: severity for name, severity in damage.items() if name not in asked}
         depth = crop["depth"]
@@ -144,8 +144,8 @@ def _known_groups(crop: dict[str, Any]) -> list[str]:
     return [group for bit, group in enumerate(MASK_GROUPS) if there >> bit & 1 or group == "hot"]
 
 
-def _draw_wish(fields: dict[str, float], groups: list[str], rng: np.random.Generator) -> None:
-    kind = rng.choice(4, p=_WISHES)
+def _draw_wish(fields: dict[str, float], shares: Sequence[float], groups: list[str], rng: np.random.Generator) -> None:
+    kind = rng.choice(4, p=np.array(shares) / sum(shares))
     if kind == 0:
         fields["balance"] = float(rng.choice([-1.0, 1.0]) if rng.random() < 0.2 else rng.uniform(-1.0, 1.0))
     elif kind == 1:
