@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lexifuse.boxes import CLASSES
 from lexifuse.detect import TASK
-from lexifuse.errors import InputError, ModelError
+from lexifuse.errors import ModelError
 from lexifuse.models import Model, ModelCard, write_card
-from lexifuse.training.checkpoint import load_weights
+from lexifuse.training.checkpoint import load_weights, stored
 from lexifuse.training.detection_recipe import DetectorRecipe
 from lexifuse.training.detection_trainer import network_of
 from lexifuse.training.detector import SIZE_MULTIPLE, CompactDetector
@@ -44,7 +43,7 @@ class _Answer(nn.Module):
 
 def is_detector(checkpoint: Path) -> bool:
     """Whether a checkpoint holds a detector."""
-    return checkpoint.is_file() and _recipe_of(checkpoint)[0].get("network") == "detector"
+    return checkpoint.is_file() and stored(checkpoint).recipe.get("network") == "detector"
 
 
 def load_detector_checkpoint(checkpoint: Path) -> tuple[CompactDetector, DetectorRecipe, int]:
@@ -54,12 +53,10 @@ def load_detector_checkpoint(checkpoint: Path) -> tuple[CompactDetector, Detecto
         InputError: there is no such checkpoint.
         ModelError: it holds something else.
     """
-    if not checkpoint.is_file():
-        raise InputError(f"there is no checkpoint {checkpoint}: `lexifuse train detector` writes one")
-    stored, steps = _recipe_of(checkpoint)
-    if stored.get("network") != "detector":
-        raise ModelError(f"{checkpoint} holds the network '{stored.get('network')}', not a detector")
-    recipe = DetectorRecipe.model_validate(stored)
+    fields, steps, _ = stored(checkpoint)
+    if fields.get("network") != "detector":
+        raise ModelError(f"{checkpoint} holds the network '{fields.get('network')}', not a detector")
+    recipe = DetectorRecipe.model_validate(fields)
     network = network_of(recipe)
     load_weights(checkpoint, network)
     return network.eval(), recipe, steps
@@ -89,6 +86,7 @@ def export_detector(
         ModelError: it holds something else.
     """
     network, recipe, steps = load_detector_checkpoint(checkpoint)
+    together = stored(checkpoint).together
     name = name or "detector"
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{name}.onnx"
@@ -107,7 +105,7 @@ def export_detector(
         licence="Apache-2.0",
         training={
             "data": ", ".join(dict(facts or {}).get("counts", {})) or "annotated pairs",
-            "pictures": recipe.pictures,
+            "pictures": "text-to-pixels" if together else recipe.pictures,
             "classes": list(CLASSES),
             "threshold": threshold,
             "steps": steps,
@@ -115,16 +113,11 @@ def export_detector(
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
             "recipe": json.loads(recipe.model_dump_json()),
             "annotations": dict(facts or {}),
+            **({"together": together} if together else {}),
         },
         metrics=dict(metrics or {}),
     )
     return write_card(card, out)
-
-
-def _recipe_of(checkpoint: Path) -> tuple[dict[str, Any], int]:
-    with safe_open(checkpoint, framework="pt") as file:
-        metadata = file.metadata()
-    return json.loads(metadata["recipe"]), int(metadata["step"])
 
 
 def _to_onnx(network: CompactDetector, path: Path) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lexifuse.errors import UsageError
+from lexifuse.training.recipe_files import read_recipe
 
 Kind = Literal["compact", "max", "visible", "infrared"]
 """What a detector looks at: pictures fused by the compact model or by the brighter pixel, or one spectrum."""
@@ -61,20 +59,4 @@ def load_detector_recipe(name_or_path: str | Path) -> DetectorRecipe:
     Raises:
         UsageError: there is no such recipe, or a field is unknown or of the wrong type.
     """
-    path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml"):
-        if str(name_or_path) != "detector":
-            raise UsageError(f"there is no recipe '{name_or_path}' for a detector: take detector, or give a .yaml file")
-        text = resources.files("lexifuse.training").joinpath("recipes", "detector.yaml").read_text()
-    elif path.is_file():
-        text = path.read_text()
-    else:
-        raise UsageError(f"there is no recipe file {path}")
-    try:
-        return DetectorRecipe.model_validate(yaml.safe_load(text))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"recipe {name_or_path}: {where}: {first['msg']}") from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"recipe {name_or_path} is not YAML: {' '.join(str(error).split())}") from None
+    return read_recipe(DetectorRecipe, name_or_path)

@@ -31,15 +31,17 @@ class DetectionSamples(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return self.recipe.steps * self.recipe.batch
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        window, rng = self.drawn(number)
+        picture, table = crop(
+            self.store.picture(window, self.recipe.pictures), self.store.table_of(window), self.recipe, rng
+        )
+        return as_tensor(change_light(picture, self.recipe.brightness, rng)), *as_target(table)
+
+    def drawn(self, number: int) -> tuple[int, np.random.Generator]:
+        """The window of a sample, and the chance of everything that is done to it."""
         turn, place = divmod(number, len(self.numbers))
         order = np.random.default_rng([self.recipe.seed, 1, turn]).permutation(self.numbers)
-        window = int(order[place])
-        rng = np.random.default_rng([self.recipe.seed, 2, number])
-        boxes, labels = self.store.boxes_of(window)
-        table = np.concatenate([boxes, labels[:, None].astype(np.float32)], 1)
-        picture, table = crop(self.store.picture(window, self.recipe.pictures), table, self.recipe, rng)
-        picture = change_light(picture, self.recipe.brightness, rng)
-        return as_tensor(picture), torch.from_numpy(table[:, :4].copy()), torch.from_numpy(table[:, 4].astype(np.int64))
+        return int(order[place]), np.random.default_rng([self.recipe.seed, 2, number])
 
 
 def crop(
@@ -48,7 +50,7 @@ def crop(
     """Cut out, scale and perhaps mirror.
 
     Args:
-        picture: (H, W, 3).
+        picture: (H, W, C), at most four channels.
         boxes: (K, 5): x0, y0, x1, y1, label.
         recipe: size of the crop, ranges of scale and aspect ratio.
         rng: chance.
@@ -88,9 +90,14 @@ def change_light(picture: NDArray[Any], most: float, rng: np.random.Generator) -
 
 
 def as_tensor(picture: NDArray[Any]) -> Tensor:
-    """(H, W, 3), uint8 or float32 0..1, as (3, H, W) float32."""
+    """(H, W, C), uint8 or float32 0..1, as (C, H, W) float32."""
     values = picture.astype(np.float32) / 255 if picture.dtype == np.uint8 else picture
     return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
+
+
+def as_target(table: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+    """Boxes and labels in one table (K, 5) as boxes (K, 4) and labels (K,) int64."""
+    return torch.from_numpy(table[:, :4].copy()), torch.from_numpy(table[:, 4].astype(np.int64))
 
 
 def collate(samples: Sequence[tuple[Tensor, Tensor, Tensor]]) -> dict[str, Any]:

@@ -71,9 +71,13 @@ class WindowStore:
 
     def boxes_of(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Boxes (K, 4) and labels (K,) of a window."""
+        table = self.table_of(number)
+        return table[:, :4], table[:, 4].astype(np.int64)
+
+    def table_of(self, number: int) -> NDArray[np.float32]:
+        """Boxes and labels of a window in one table, (K, 5)."""
         first, last = np.searchsorted(self.boxes[:, 0], [number, number + 1])
-        rows = self.boxes[first:last]
-        return rows[:, 1:5], rows[:, 5].astype(np.int64)
+        return np.asarray(self.boxes[first:last, 1:])
 
 
 def open_windows(recipe: DetectorRecipe, annotations: AnnotationList, data: Path, cache: Path) -> WindowStore:

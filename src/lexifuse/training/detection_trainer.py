@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Sampler
@@ -26,7 +25,7 @@ from lexifuse.training.detection_recipe import DetectorRecipe
 from lexifuse.training.detection_samples import DetectionSamples, as_tensor, collate
 from lexifuse.training.detection_store import WindowStore, open_windows
 from lexifuse.training.detector import CompactDetector
-from lexifuse.training.trainer import CHECKPOINT, TrainingResult
+from lexifuse.training.trainer import CHECKPOINT, TrainingResult, training_progress
 
 _LOG_EVERY, _SAVE_EVERY, _VALIDATE_EVERY = 20, 200, 500
 _SHOWN = 8
@@ -72,7 +71,7 @@ def train_detector(
     store = open_windows(recipe, annotations, data, cache or out / "windows")
     torch.manual_seed(recipe.seed)
     network = network_of(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(_groups(network, recipe), lr=recipe.learning_rate)
+    optimiser = torch.optim.AdamW(parameter_groups(network, recipe), lr=recipe.learning_rate)
     average = AveragedModel(network, use_buffers=True)
     out.mkdir(parents=True, exist_ok=True)
     start = 0
@@ -83,11 +82,13 @@ def train_detector(
     average = average.to(fabric.device)
     stop = min(stop_after or recipe.steps, recipe.steps)
     values: dict[str, float] = {}
-    with _progress() as progress:
-        task = progress.add_task(recipe.network, total=stop, completed=start, loss="")
+    with training_progress() as progress:
+        told = ""
+        task = progress.add_task(recipe.network, total=stop, completed=start, loss=told)
         for step, batch in enumerate(_batches(fabric, recipe, store, start, stop, workers), start=start):
             total = _step(fabric, recipe, model, average, optimiser, batch, step)
-            progress.update(task, completed=step + 1, loss=f"loss {total:.3f}" if step % _LOG_EVERY == 0 else None)
+            told = f"loss {total:.3f}" if step % _LOG_EVERY == 0 else told
+            progress.update(task, completed=step + 1, loss=told)
             done = step + 1
             if done % _SAVE_EVERY == 0 or done == stop:
                 save_checkpoint(out / CHECKPOINT, network, average, optimiser, done, recipe)
@@ -103,7 +104,7 @@ def _judge(
     fabric: Fabric, network: nn.Module, store: WindowStore, recipe: DetectorRecipe, step: int
 ) -> dict[str, float]:
     """Measure on the held-out windows, and put figures and pictures into TensorBoard."""
-    values = validate_detector(network, store, recipe)
+    values = validate_detector(network, store, lambda number: as_tensor(store.picture(number, recipe.pictures)))
     fabric.log_dict({f"validation/{name}": value for name, value in values.items()}, step)
     logger = fabric.logger
     assert isinstance(logger, TensorBoardLogger)
@@ -119,8 +120,14 @@ def learning_rate(recipe: DetectorRecipe, step: int) -> float:
     return recipe.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-def validate_detector(network: nn.Module, store: WindowStore, recipe: DetectorRecipe) -> dict[str, float]:
-    """AP50 and AP50-95 in the mean of the classes, AP50 of each, and the best threshold, on the held-out windows."""
+def validate_detector(network: nn.Module, store: WindowStore, look: Callable[[int], Tensor]) -> dict[str, float]:
+    """AP50 and AP50-95 in the mean of the classes, AP50 of each, and the best threshold, on the held-out windows.
+
+    Args:
+        network: a :class:`CompactDetector`.
+        store: the windows.
+        look: the number of a window to its picture as the network sees it, (3, H, W) in 0..1.
+    """
     assert isinstance(network, CompactDetector)
     numbers = np.flatnonzero(store.held_out)
     if not len(numbers):
@@ -128,12 +135,12 @@ def validate_detector(network: nn.Module, store: WindowStore, recipe: DetectorRe
     network.eval()
     truth, found = [], []
     for number in numbers.tolist():
-        picture = store.picture(number, recipe.pictures)
+        picture = look(number)
         boxes, labels = store.boxes_of(number)
         names = [IGNORED if label == IGNORE else CLASSES[label] for label in labels.tolist()]
         known = tuple(zip((tuple(box) for box in boxes.astype(float).tolist()), names, strict=True))
-        truth.append(LabelledPicture(picture.shape[1], picture.shape[0], known))  # type: ignore[arg-type]
-        found.append(network.detect(_on(network, as_tensor(picture)[None]), _LEAST_SCORE)[0])
+        truth.append(LabelledPicture(picture.shape[2], picture.shape[1], known))  # type: ignore[arg-type]
+        found.append(network.detect(_on(network, picture[None]), _LEAST_SCORE)[0])
     if not any(picture.count(label) for picture in truth for label in CLASSES):
         return {}
     measured = average_precision(truth, found)
@@ -142,7 +149,7 @@ def validate_detector(network: nn.Module, store: WindowStore, recipe: DetectorRe
     return values | {"best threshold": best_threshold(truth, found)}
 
 
-class _Steps(Sampler[list[int]]):
+class StepNumbers(Sampler[list[int]]):
     """The sample numbers of each step from ``start`` on."""
 
     def __init__(self, batch: int, start: int, stop: int) -> None:
@@ -159,12 +166,12 @@ class _Steps(Sampler[list[int]]):
 def _batches(
     fabric: Fabric, recipe: DetectorRecipe, store: WindowStore, start: int, stop: int, workers: int
 ) -> DataLoader[Any]:
-    samples, steps = DetectionSamples(recipe, store), _Steps(recipe.batch, start, stop)
+    samples, steps = DetectionSamples(recipe, store), StepNumbers(recipe.batch, start, stop)
     loader: DataLoader[Any] = DataLoader(samples, batch_sampler=steps, num_workers=workers, collate_fn=collate)
     return fabric.setup_dataloaders(loader, use_distributed_sampler=False)  # type: ignore[return-value]
 
 
-def _groups(network: nn.Module, recipe: DetectorRecipe) -> list[dict[str, Any]]:
+def parameter_groups(network: nn.Module, recipe: DetectorRecipe) -> list[dict[str, Any]]:
     """Weight decay for kernels only: biases and normalisations are left free."""
     kernels = [weight for weight in network.parameters() if weight.ndim > 1]
     others = [weight for weight in network.parameters() if weight.ndim <= 1]
@@ -216,8 +223,3 @@ def _panel(network: nn.Module, store: WindowStore, recipe: DetectorRecipe) -> Te
 
 def _on(network: nn.Module, images: Tensor) -> Tensor:
     return images.to(next(network.parameters()).device)
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, TextColumn("{task.fields[loss]}"))

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lexifuse.errors import InputError
+from lexifuse.errors import ModelError
 from lexifuse.models import Model, ModelCard, write_card
-from lexifuse.training.checkpoint import load_average
+from lexifuse.training.checkpoint import load_average, stored
 from lexifuse.training.families import Family, family_of
 from lexifuse.training.networks.compact import CONDITIONING_FIELDS
 from lexifuse.training.networks.text_if import DecodeHalf, EncodeHalf
@@ -63,10 +63,10 @@ def export_model(
 
     Raises:
         InputError: there is no such checkpoint.
+        ModelError: it holds two networks.
     """
-    if not checkpoint.is_file():
-        raise InputError(f"there is no checkpoint {checkpoint}: `lexifuse train` writes one")
     recipe, steps = load_average_recipe(checkpoint)
+    together = stored(checkpoint).together
     family = family_of(recipe)
     network = family.network().eval()
     load_average(checkpoint, network)
@@ -92,7 +92,11 @@ def export_model(
         parameters=sum(weight.numel() for weight in network.parameters()),
         gmac=round(count_gmac(network, family.example()), 3),
         licence="Apache-2.0",
-        training={**_training_facts(recipe, steps), "weights": "float16" if half else "float32"},
+        training={
+            **_training_facts(recipe, steps),
+            **({"together": together} if together else {}),
+            "weights": "float16" if half else "float32",
+        },
         metrics=metrics or {},
         encode_file=encode_file,
         encode_sha256=encode_sha256,
@@ -114,12 +118,11 @@ def _write_graphs(family: Family, network: nn.Module, out: Path, name: str) -> l
 
 
 def load_average_recipe(checkpoint: Path) -> tuple[Recipe, int]:
-    """The recipe of a checkpoint and the steps made."""
-    from safetensors import safe_open
-
-    with safe_open(checkpoint, framework="pt") as file:
-        metadata = file.metadata()
-    return Recipe.model_validate_json(metadata["recipe"]), int(metadata["step"])
+    """The recipe of a fusion network's checkpoint and the steps made."""
+    fields, steps, _ = stored(checkpoint)
+    if fields.get("network") == "bilevel":
+        raise ModelError(f"{checkpoint} holds two networks: take fusion.safetensors or detector.safetensors beside it")
+    return Recipe.model_validate(fields), steps
 
 
 def to_onnx(network: nn.Module, path: Path, conditioning: Tensor | None = None) -> None:

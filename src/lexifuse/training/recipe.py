@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from lexifuse.errors import UsageError
 from lexifuse.instruction import DEGRADATIONS
+from lexifuse.training.recipe_files import read_recipe
 
 PLAIN_ROW = "plain"
 """The row of ``degradation_weights`` for samples that ask for nothing, and for degradations without a row."""
@@ -18,7 +17,7 @@ PLAIN_ROW = "plain"
 _BALANCE, _DARK = "balance", "visible.low_light"
 _ALIKE = {"infrared.noise", "infrared.stripes"}
 _NIGHTS = 0.6  # share of the natural nights that "dark" is said of
-_OWN = 4.0  # how much more often a word that is trained alone meets its own damage than any other
+_OWN = 5.0  # how much more often a word that is trained alone meets its own damage than any other
 
 
 class _Strict(BaseModel):
@@ -245,22 +244,4 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     Raises:
         UsageError: there is no such recipe, or a field is unknown or of the wrong type.
     """
-    path = Path(name_or_path)
-    shipped = resources.files("lexifuse.training").joinpath("recipes", f"{name_or_path}.yaml")
-    if path.suffix in (".yaml", ".yml"):
-        if not path.is_file():
-            raise UsageError(f"there is no recipe file {path}")
-        text = path.read_text()
-    elif shipped.is_file():
-        text = shipped.read_text()
-    else:
-        known = sorted(item.name[:-5] for item in resources.files("lexifuse.training").joinpath("recipes").iterdir())
-        raise UsageError(f"there is no recipe '{name_or_path}': choose from {', '.join(known)}, or give a .yaml file")
-    try:
-        return Recipe.model_validate(yaml.safe_load(text))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"recipe {name_or_path}: {where}: {first['msg']}") from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"recipe {name_or_path} is not YAML: {' '.join(str(error).split())}") from None
+    return read_recipe(Recipe, name_or_path)

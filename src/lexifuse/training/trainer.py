@@ -144,11 +144,13 @@ def _run(
     loader = _loader(fabric, family, store, data, start, stop, workers)
     out.mkdir(parents=True, exist_ok=True)
     values: dict[str, float] = {}
-    with _progress(fabric) as progress:
-        task = progress.add_task(recipe.network, total=stop, completed=start, loss="")
+    with training_progress(disable=not fabric.is_global_zero) as progress:
+        told = ""
+        task = progress.add_task(recipe.network, total=stop, completed=start, loss=told)
         for step, batch in enumerate(loader, start=start):
             total = _step(fabric, family, model, average, optimiser, batch, step)
-            progress.update(task, completed=step + 1, loss=f"loss {total:.3f}" if step % _LOG_EVERY == 0 else None)
+            told = f"loss {total:.3f}" if step % _LOG_EVERY == 0 else told
+            progress.update(task, completed=step + 1, loss=told)
             done = step + 1
             if done % _SAVE_EVERY == 0 or done == stop:
                 if fabric.is_global_zero:
@@ -228,6 +230,7 @@ def _log_panel(fabric: Fabric, network: nn.Module, store: CropStore, recipe: Rec
     logger.experiment.add_image("validation", panel(network, store, recipe), step)
 
 
-def _progress(fabric: Fabric) -> Progress:
+def training_progress(*, disable: bool = False) -> Progress:
+    """A bar for the steps of a training run, with its loss."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, TextColumn("{task.fields[loss]}"), disable=not fabric.is_global_zero)
+    return Progress(*columns, TextColumn("{task.fields[loss]}"), disable=disable)
