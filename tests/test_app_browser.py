@@ -43,12 +43,21 @@ FLAGS = (
 PATIENCE = 1000 * int(os.environ.get("LEXIFUSE_TEST_PATIENCE", "60"))
 """Milliseconds that a step may take on a busy machine."""
 
-# The program, with every connection that it opens itself written to stderr.
+# The program, with every connection that it opens itself written to stderr, previews however quick the machine is, and
+# a detector that always finds the same.
 WATCHED = """
 import sys
 def watch(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo"):
         print("WENT OUT", event, arguments[-1], file=sys.stderr, flush=True)
+import lexifuse.service.page.workbench
+lexifuse.service.page.workbench.QUICK_SECONDS = 0.0
+from lexifuse.boxes import Detection
+class Finder:
+    name, threshold = "finder", 0.3
+    def detect(self, image):
+        return [Detection((4, 4, 12, 28), "person", 0.9), Detection((20, 10, 44, 24), "vehicle", 0.7)]
+lexifuse.service.engine.load_detector = lambda name, **_: {"mine": Finder()}[name]
 from lexifuse.cli import main
 sys.addaudithook(watch)
 main()
@@ -59,7 +68,7 @@ main()
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, subprocess.Popen[str], Path]]:
     """`lexifuse app` on a free port: its URL, the process, and what it says on stderr."""
     log = tmp_path_factory.mktemp("app") / "stderr.txt"
-    command = [sys.executable, "-c", WATCHED, "app", "--port", "0"]
+    command = [sys.executable, "-c", WATCHED, "app", "--port", "0", "--detector", "mine"]
     with log.open("w") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     assert process.stdout is not None
@@ -235,6 +244,39 @@ def test_own_pictures_with_everything_that_can_be_wrong(visit: Visit, tmp_path: 
         page.get_by_role("link", name="Picture").click()
     assert download.value.suggested_filename == "rgb_fused.png"
     assert lexifuse.read_image(download.value.path()).shape == (96, 128, 3)
+
+
+def test_a_preview_comes_first_and_goes_and_boxes_follow_each_picture(visit: Visit) -> None:
+    page = visit.page
+
+    def asked() -> int:
+        return sum("/page/boxes/" in asked for asked in visit.requests)
+
+    page.wait_for_load_state("networkidle")
+    pictures = "window.pictures = []; const image = document.querySelector('.lf-fused'); new MutationObserver("
+    pictures += "() => pictures.push(image.src.slice(0, 10))).observe(image, { attributeFilter: ['src'] })"
+    page.evaluate(f"() => {{ {pictures} }}")
+    visit.slider("visible-low-light").fill("0.3")
+    visit.wait()
+    assert page.evaluate("pictures") == ["data:image", page.url[:10]] and asked() == 0
+    assert "preview" not in page.locator(".lf-main figcaption").inner_text()
+    boxes, found = page.locator(".lf-boxes"), page.locator(".lf-found")
+    assert not boxes.is_visible()
+    page.get_by_label("Boxes").check()
+    found.filter(has_text="Found: 1 person, 1 vehicle").wait_for()
+    assert boxes.get_attribute("aria-label") == "1 person, 1 vehicle" and asked() == 1
+    assert boxes.locator("text").all_text_contents() == ["vehicle 0.70", "person 0.90"]
+    drawn = boxes.locator(".lf-vehicle rect").first.bounding_box()
+    frame = page.locator(".lf-main .lf-frame").bounding_box()
+    assert drawn and frame and abs(drawn["width"] / frame["width"] - 24 / 640) < 0.02
+    assert abs((drawn["x"] - frame["x"]) / frame["width"] - 20 / 640) < 0.02
+    visit.slider("visible-low-light").fill("0.8")
+    visit.wait()
+    found.filter(has_text="Found").wait_for()
+    page.wait_for_load_state("networkidle")
+    assert asked() == 2
+    page.get_by_label("Boxes").uncheck()
+    assert not boxes.is_visible() and found.inner_text() == ""
 
 
 def test_several_prompts_side_by_side(visit: Visit) -> None:

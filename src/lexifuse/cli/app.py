@@ -19,6 +19,15 @@ def app(
         int, typer.Option("--port", envvar="LEXIFUSE_PORT", min=0, max=65535, help="0 takes one that is free.")
     ] = 8000,
     model: ModelName = "compact",
+    detector: Annotated[
+        str,
+        typer.Option(
+            "--detector",
+            envvar="LEXIFUSE_DETECTOR",
+            help="Name or folder of a detector, for boxes; else the one that comes with this version, if any.",
+            show_default=False,
+        ),
+    ] = "",
     threads: Threads = 0,
     max_megabytes: Annotated[
         int, typer.Option("--max-megabytes", envvar="LEXIFUSE_MAX_MEGABYTES", min=1, help="Largest file.")
@@ -50,6 +59,7 @@ def app(
 
         settings = ServiceSettings(
             model=model,
+            detector=detector,
             threads=threads,
             provider=provider,
             time_limit=WAIT_SECONDS,

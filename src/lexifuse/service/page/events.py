@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import PurePath
 from typing import Any
@@ -10,12 +11,12 @@ from typing import Any
 import gradio as gr
 
 from lexifuse.errors import LexifuseError
-from lexifuse.instruction import SETTABLE
+from lexifuse.instruction import SETTABLE, Instruction
 from lexifuse.service.page import telling, view
 from lexifuse.service.page.command import command_line
 from lexifuse.service.page.layout import MOST_PROMPTS, Page
 from lexifuse.service.page.samples import SAMPLES
-from lexifuse.service.page.session import Session, Upload
+from lexifuse.service.page.session import Move, Session, Upload
 from lexifuse.service.page.understanding import Ask, Loaded, differs, values_of
 from lexifuse.service.page.workbench import Outcome, Workbench
 from lexifuse.service.problems import ProblemError
@@ -51,10 +52,13 @@ class Events:
             page.words, page.automatic, page.model, page.resize, *controls,
         ]  # fmt: skip
 
+        # Without Gradio's own queue: the service's stands behind, and a slider need not wait twice.
+        quiet: dict[str, Any] = {
+            "outputs": shown, "queue": False, "show_progress": "hidden", "api_visibility": "private",
+        }  # fmt: skip
+
         def on(listeners: list[Any], handler: Callable[..., Any], inputs: list[Any], **options: Any) -> None:
-            # Without Gradio's own queue: the service's stands behind, and a slider need not wait twice.
-            options = {"outputs": shown, "queue": False, "show_progress": "hidden", **options}
-            gr.on(listeners, handler, inputs, api_visibility="private", **options)
+            gr.on(listeners, handler, inputs, **quiet, **options)
 
         # A text box has `input` for keys alone; `change` comes whatever changes it, a paste and ourselves included.
         moves = [page.words.change, page.automatic.input, page.model.input]
@@ -67,8 +71,10 @@ class Events:
         on([page.visible.upload], self.upload_visible, [page.session, page.resize])
         on([page.resize.input], self.stretch, [page.session, page.resize])
         several = [page.session, page.automatic, page.model, page.prompts]
-        on([page.compare.click], self.compare, several, outputs=[page.compared, page.account], queue=True)
-        blocks.load(self.begin, [page.session], shown, queue=False, show_progress="hidden", api_visibility="private")
+        aside = {**quiet, "outputs": [page.compared, page.account], "queue": True}
+        page.compare.click(self.compare, several, **aside)
+        on([page.viewer.end], self.finish, [page.session], trigger_mode="multiple")  # type: ignore[attr-defined]
+        blocks.load(self.begin, [page.session], **quiet)
 
     async def begin(self, session: Session) -> Updates:
         """The page was opened: show the first sample, so that there is something to see."""
@@ -85,9 +91,17 @@ class Events:
     async def settle(self, session: Session, words: str, automatic: bool, model: str, *values: Any) -> Updates:
         """Enter, or the button: what stands there is a try of its own."""
         ask, cause = session.asked(words, automatic, model, dict(zip(SETTABLE, values, strict=True)))
-        updates = await self._fuse(session, session.loaded, ask, cause, own=True)
-        session.settle()
-        return updates
+        return await self._fuse(session, session.loaded, ask, cause, own=True, settles=True)
+
+    async def finish(self, session: Session) -> Updates:
+        """The viewer has drawn what there is more to come of, and nothing moves: make the full picture of a preview."""
+        move, session.previewed = session.previewed, None
+        if move is not None:
+            return await self._carry_out(session, move)
+        if session.loaded is not None:
+            with suppress(LexifuseError, ProblemError):  # It was told when the move itself failed.
+                await self.queue.run(partial(self.bench.prepare_preview, session.loaded, session.ask))
+        return {self.page.account: gr.skip()}
 
     async def reset(self, session: Session, words: str, automatic: bool, model: str, *values: Any) -> Updates:
         """Give the controls back to the words."""
@@ -106,9 +120,8 @@ class Events:
             return {self.page.account: telling.tell_error("this try is no longer held: type its words again")}
         if found in session.tries:
             session.current = found.number
-        updates = await self._fuse(session, found.loaded, found.ask, None if found in session.tries else "prompt")
-        session.settle()
-        return updates
+        cause = None if found in session.tries else "prompt"
+        return await self._fuse(session, found.loaded, found.ask, cause, settles=True)
 
     async def upload_infrared(self, session: Session, resize: bool, event: gr.EventData) -> Updates:
         """An infrared picture was dropped or chosen."""
@@ -179,32 +192,76 @@ class Events:
         }
 
     async def _fuse(
-        self, session: Session, loaded: Loaded | None, ask: Ask, cause: str | None, *, own: bool = False
+        self,
+        session: Session,
+        loaded: Loaded | None,
+        ask: Ask,
+        cause: str | None,
+        *,
+        own: bool = False,
+        settles: bool = False,
     ) -> Updates:
-        """Carry out what is asked and show it, unless the visitor has moved on meanwhile.
+        """Answer a move: with a preview where the pair is on the table and slow to fuse, else with the full picture.
 
         Args:
             session: of the visitor.
             loaded: the pair, if there is one.
             ask: what is asked.
-            cause: the control that was moved; None where the history has this try already.
-            own: the controls said it, so that they need not be told.
+            cause: see :class:`Move`, as for the others.
+            own: likewise.
+            settles: likewise.
         """
         turn, session.ask = session.begin(), ask
         if loaded is None:
             return {self.page.account: telling.tell_hint("Drop two pictures, or choose a sample.")}
-        try:
-            outcome = await self.queue.run(partial(self.bench.fuse, loaded, ask))
-        except (LexifuseError, ProblemError) as error:
-            return {self.page.account: telling.tell_error(_message(error))}
-        if turn != session.turn:
+        move = Move(turn, loaded, ask, cause, own, settles)
+        preview = None
+        if loaded is session.loaded:
+            try:
+                preview = await self.queue.run(partial(self.bench.preview, loaded, ask))
+            except (LexifuseError, ProblemError) as error:
+                return self._tell_failure(session, error)
+            if turn != session.turn:
+                return {self.page.account: gr.skip()}
+        if preview is None:
+            return await self._carry_out(session, move, more=True)
+        session.previewed = move
+        shown = {self.page.viewer: view.preview_value(session.viewed, preview, turn)}
+        return shown | self._follow(session, preview.instruction)
+
+    async def _carry_out(self, session: Session, move: Move, *, more: bool = False) -> Updates:
+        """Make the full picture and show it, unless the visitor has moved on meanwhile.
+
+        Args:
+            session: of the visitor.
+            move: what to do.
+            more: let the viewer call :meth:`finish` afterwards, to prepare the next preview.
+        """
+        async with session.fusing:
+            if move.turn != session.turn:
+                return {self.page.account: gr.skip()}
+            try:
+                outcome = await self.queue.run(partial(self.bench.fuse, move.loaded, move.ask))
+            except (LexifuseError, ProblemError) as error:
+                return self._tell_failure(session, error)
+        if move.turn != session.turn:
             return {self.page.account: gr.skip()}
-        new_pictures = session.loaded is not loaded
-        session.loaded = loaded
-        if cause is not None:
-            session.record(ask, loaded, view.title_of(outcome), outcome.thumbnail, cause)
-        said: Updates = {} if own else dict(zip(self._said(), (ask.words, ask.automatic, ask.model), strict=True))
-        return said | self._show(session, outcome, new_pictures) | self._follow(session, outcome)
+        new_pictures = session.loaded is not move.loaded
+        session.loaded = move.loaded
+        if move.cause is not None:
+            session.record(move.ask, move.loaded, view.title_of(outcome), outcome.thumbnail, move.cause)
+        if move.settles:
+            session.settle()
+        ask = move.ask
+        said: Updates = {} if move.own else dict(zip(self._said(), (ask.words, ask.automatic, ask.model), strict=True))
+        follow = self._follow(session, outcome.account.result.instruction)
+        session.viewed = view.viewer_value(outcome, move.turn, more=more)
+        return said | self._show(session, outcome, new_pictures) | follow
+
+    def _tell_failure(self, session: Session, error: LexifuseError | ProblemError) -> Updates:
+        """Say what is wrong; no preview stays of what could not be made."""
+        updates: Updates = {self.page.account: telling.tell_error(_message(error))}
+        return updates | ({self.page.viewer: session.viewed} if session.viewed else {})
 
     def _said(self) -> tuple[Any, ...]:
         return self.page.words, self.page.automatic, self.page.model
@@ -212,7 +269,7 @@ class Events:
     def _show(self, session: Session, outcome: Outcome, new_pictures: bool) -> Updates:
         page, ask = self.page, outcome.ask
         updates: Updates = {
-            page.viewer: view.viewer_value(outcome),
+            page.viewer: session.viewed,
             page.account: telling.tell(outcome),
             page.downloads: telling.tell_downloads(outcome),
             page.command: command_line(outcome.loaded, ask, outcome.model.name),
@@ -226,9 +283,9 @@ class Events:
             }
         return updates
 
-    def _follow(self, session: Session, outcome: Outcome) -> Updates:
+    def _follow(self, session: Session, instruction: Instruction) -> Updates:
         """Let the controls say what is carried out; what already says so is left alone, for a hand may be on it."""
-        values = values_of(outcome.account.result.instruction)
+        values = values_of(instruction)
         updates: Updates = {
             self.page.controls[name]: value for name, value in values.items() if differs(session.shown[name], value)
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -28,6 +29,11 @@ def url_of_sample(key: str) -> str:
     return f"{PREFIX.removeprefix('/')}/samples/{key}"
 
 
+def url_of_boxes(bundle: str) -> str:
+    """Where the browser finds what the detector finds in a fused picture."""
+    return f"{PREFIX.removeprefix('/')}/boxes/{bundle}"
+
+
 def page_router(store: FileStore) -> APIRouter:
     """The routes; they are no part of the service's interface and stay out of its OpenAPI document."""
     router = APIRouter(prefix=PREFIX, include_in_schema=False)
@@ -47,10 +53,12 @@ def page_router(store: FileStore) -> APIRouter:
     @router.get("/files/{bundle}/{name}")
     def file(bundle: Annotated[str, Path(max_length=64)], name: Annotated[str, Path(max_length=64)]) -> Response:
         """A file of the store."""
-        content = store.get(bundle, name)
-        if content is None:
-            raise ProblemError("not-found", "this file is no longer held: change anything on the page to make it again")
-        return Response(content.data, media_type=content.media_type, headers=_FOR_GOOD)
+        return _answer(store.get(bundle, name))
+
+    @router.get("/boxes/{bundle}")
+    async def boxes(request: Request, bundle: Annotated[str, Path(max_length=64)]) -> Response:
+        """What the detector finds in a fused picture; looked for in the service's queue when it is first asked for."""
+        return _answer(await Service.of(request).queue.run(partial(store.get, bundle, "boxes.json")))
 
     @router.get("/samples/{key}")
     def sample(key: Annotated[str, Path(max_length=64)]) -> Response:
@@ -61,3 +69,9 @@ def page_router(store: FileStore) -> APIRouter:
         return Response(content.data, media_type=content.media_type, headers=_FOR_GOOD)
 
     return router
+
+
+def _answer(content: Content | None) -> Response:
+    if content is None:
+        raise ProblemError("not-found", "this file is no longer held: change anything on the page to make it again")
+    return Response(content.data, media_type=content.media_type, headers=_FOR_GOOD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -49,6 +50,27 @@ class Try:
     cause: str
 
 
+@dataclass(frozen=True, eq=False)
+class Move:
+    """Something that is to be carried out for a visitor.
+
+    Attributes:
+        turn: of the session.
+        loaded: the pair.
+        ask: what the controls say.
+        cause: the control that was moved; None where the history has this try already.
+        own: the controls said it, so that they need not be told.
+        settles: the next move begins a new try.
+    """
+
+    turn: int
+    loaded: Loaded
+    ask: Ask
+    cause: str | None = None
+    own: bool = False
+    settles: bool = False
+
+
 @dataclass
 class Session:
     """The state of one visitor; the page's handlers change it, one at a time, on the event loop.
@@ -61,6 +83,9 @@ class Session:
         tries: the history, the latest last.
         compared: the tries of several prompts side by side.
         turn: counts the visitor's moves, so that a late answer to an earlier one can be told.
+        previewed: a move of which only a preview is shown so far.
+        viewed: what the viewer was told of the latest full picture.
+        fusing: a visitor's full pictures are made one at a time, so that a preview finds a free worker.
     """
 
     loaded: Loaded | None = None
@@ -71,12 +96,16 @@ class Session:
     compared: list[Try] = field(default_factory=list)
     current: int = 0
     turn: int = 0
+    previewed: Move | None = None
+    viewed: dict[str, Any] = field(default_factory=dict)
+    fusing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _count: int = 0
     _moved_at: float = 0.0
 
     def begin(self) -> int:
         """Begin a move; its turn."""
         self.turn += 1
+        self.previewed = None
         return self.turn
 
     def asked(self, words: str, automatic: bool, model: str, found: Mapping[str, Any]) -> tuple[Ask, str]:

@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable
 from typing import Any
 
 from lexifuse.models import DEFAULT_MODEL
-from lexifuse.service.page.routes import url_of_file, url_of_sample
+from lexifuse.service.page.routes import url_of_boxes, url_of_file, url_of_sample
 from lexifuse.service.page.samples import SAMPLES
 from lexifuse.service.page.session import Session, Try
-from lexifuse.service.page.workbench import Outcome
+from lexifuse.service.page.workbench import Outcome, Preview
 
 _LONGEST_TITLE = 120
 
 
-def viewer_value(outcome: Outcome) -> dict[str, Any]:
-    """The pictures for the viewer, each with its address and its text for those who do not see it."""
+def viewer_value(outcome: Outcome, turn: int = 0, *, more: bool = False) -> dict[str, Any]:
+    """The pictures for the viewer, each with its address and its text for those who do not see it.
+
+    Args:
+        outcome: a fusion.
+        turn: of the visitor; the viewer takes no preview of an earlier one any more.
+        more: the viewer shall say when it has drawn this.
+    """
     pair, names = outcome.loaded.pair, outcome.loaded.names
 
     def picture(bundle: str, file: str, alt: str) -> dict[str, str]:
         return {"url": url_of_file(bundle, file), "alt": alt}
 
     return {
+        "turn": turn,
+        "more": more,
         "width": pair.width,
         "height": pair.height,
         "infrared": picture(outcome.sources, "infrared", f"Infrared picture, {names['infrared']}"),
         "visible": picture(outcome.sources, "visible", f"Visible picture, {names['visible']}"),
         "plain": picture(outcome.sources, "plain", "The two pictures fused without words"),
         "fused": picture(outcome.fused, "fused", f"Fused picture: {outcome.account.result.instruction}"),
+        "boxes": url_of_boxes(outcome.fused) if outcome.boxes else "",
     }
+
+
+def preview_value(viewed: dict[str, Any], preview: Preview, turn: int) -> dict[str, Any]:
+    """The same with a preview in place of the fused picture; it comes along, which saves the browser a request.
+
+    Args:
+        viewed: what the viewer was told of the latest full picture of the pair.
+        preview: to show until the next one is there.
+        turn: of the visitor.
+    """
+    url = f"data:{preview.file.media_type};base64,{b64encode(preview.file.data).decode()}"
+    return {**viewed, "turn": turn, "more": True, "preview": {"url": url, "alt": f"Preview: {preview.instruction}"}}
 
 
 def drop_value(outcome: Outcome, which: str) -> dict[str, str]:

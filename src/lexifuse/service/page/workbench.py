@@ -7,23 +7,26 @@ import tempfile
 import threading
 import weakref
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from lexifuse.account import Account
+from lexifuse.automatic import PixelReading, override, spoken_of
 from lexifuse.errors import InputError
 from lexifuse.fuser import Fuser
 from lexifuse.fuser import Session as FusingSession
+from lexifuse.instruction import Instruction
 from lexifuse.language import Reading
 from lexifuse.models import Model
 from lexifuse.service.page.encoding import download, shown, thumbnail
-from lexifuse.service.page.report import report_json
+from lexifuse.service.page.preview import QUICK_SECONDS, Base, Previewer, as_file
+from lexifuse.service.page.report import boxes_json, report_json
 from lexifuse.service.page.samples import SAMPLES
 from lexifuse.service.page.session import Upload
-from lexifuse.service.page.store import FileStore
+from lexifuse.service.page.store import Content, FileStore
 from lexifuse.service.page.understanding import Ask, Loaded, looks_at_pictures, read_words, settled
 from lexifuse.service.state import Service
 from lexifuse.service.uploads import read_uploads
@@ -40,8 +43,10 @@ class Outcome:
         account: the fusion beside the plain one.
         model: that made it.
         sources: bundle with ``infrared``, ``visible`` and ``plain`` to show, and ``infrared.png`` and ``visible.png``.
-        fused: bundle with ``fused`` to show, and ``fused.png``, ``report.json`` and ``panel.png``.
+        fused: bundle with ``fused`` to show, and ``fused.png``, ``report.json`` and ``panel.png``; ``boxes.json`` too
+            where there is a detector.
         thumbnail: bundle with ``thumbnail``.
+        boxes: whether there is a detector.
     """
 
     loaded: Loaded
@@ -52,15 +57,44 @@ class Outcome:
     sources: str
     fused: str
     thumbnail: str
+    boxes: bool = False
 
 
 @dataclass(frozen=True, eq=False)
+class Preview:
+    """What a change will look like.
+
+    Attributes:
+        file: a small picture.
+        instruction: what will be carried out.
+    """
+
+    file: Content
+    instruction: Instruction
+
+
+@dataclass(eq=False)
 class _Kept:
-    """What is made once per pair and model: the open pair, its plain fusion, the bundle of files that never change."""
+    """What is kept per pair and model.
+
+    Attributes:
+        fusing: the open pair.
+        plain: its fusion without words.
+        bundle: of the files that never change.
+        latest: the latest fusion.
+        seen: what the pixels were taken for, once they were asked.
+    """
 
     fusing: FusingSession
     plain: NDArray[Any]
     bundle: str
+    latest: Base
+    seen: PixelReading | None = None
+
+    @cached_property
+    def previewer(self) -> Previewer:
+        """Made when the first preview is wanted."""
+        return Previewer(self.fusing.fuser, self.fusing.pair)
 
 
 class Workbench:
@@ -114,30 +148,57 @@ class Workbench:
         result = kept.fusing.fuse(settled(ask), automatic=looks_at_pictures(ask))
         self._service.metrics.fusion_seconds.labels(fuser.model.name).observe(result.seconds)
         self._service.metrics.fused_pixels.inc(loaded.pair.height * loaded.pair.width)
+        kept.latest, kept.seen = Base.of(result), result.seen or kept.seen
         account = Account(loaded.pair, result, kept.plain)
         fused, small = self._add_result(loaded, account, fuser.model), self._add_thumbnail(result.image)
-        return Outcome(loaded, ask, read_words(ask.words), account, fuser.model, kept.bundle, fused, small)
+        boxes = self._service.engine.has_detector
+        return Outcome(loaded, ask, read_words(ask.words), account, fuser.model, kept.bundle, fused, small, boxes)
+
+    def preview(self, loaded: Loaded, ask: Ask) -> Preview | None:
+        """What :meth:`fuse` will make, at a glance; raises as that does.
+
+        None where the full picture is quick to make, and where there is nothing yet to start from: the pair was not
+        fused by this model before, or its pixels were not looked at.
+        """
+        kept = self._known(loaded, self._service.engine.fuser(ask.model))
+        if kept is None or kept.latest.seconds < QUICK_SECONDS:
+            return None
+        reading = settled(ask)
+        asked = reading.instruction
+        if looks_at_pictures(ask):
+            if kept.seen is None:
+                return None
+            asked = override(kept.seen.instruction, asked, spoken_of(reading))
+        return Preview(as_file(kept.previewer.look(kept.latest, (asked, reading.prompt))), asked)
+
+    def prepare_preview(self, loaded: Loaded, ask: Ask) -> None:
+        """Do what the first preview after a full picture would otherwise wait for."""
+        kept = self._known(loaded, self._service.engine.fuser(ask.model))
+        if kept is not None and kept.latest.seconds >= QUICK_SECONDS:
+            kept.previewer.small(kept.latest.asked)
+
+    def _known(self, loaded: Loaded, fuser: Fuser) -> _Kept | None:
+        with self._lock:
+            return self._kept.get(loaded, {}).get(fuser.model.sha256)
 
     def _keep(self, loaded: Loaded, fuser: Fuser) -> _Kept:
-        with self._lock:
-            by_model = self._kept.setdefault(loaded, {})
-            found = by_model.get(fuser.model.sha256)
-        if found is not None and self.store.touch(found.bundle):
-            return found
-        pair = loaded.pair
-        fusing = found.fusing if found else FusingSession(fuser, pair)
-        plain = found.plain if found else fusing.fuse().image
+        kept, pair = self._known(loaded, fuser), loaded.pair
+        if kept is None:
+            fusing = FusingSession(fuser, pair)
+            first = fusing.fuse()
+            kept = _Kept(fusing, first.image, "", Base.of(first))
+        elif self.store.touch(kept.bundle):
+            return kept
         makers = {
             "infrared": partial(shown, pair.infrared),
             "visible": partial(shown, pair.visible),
-            "plain": partial(shown, plain),
+            "plain": partial(shown, kept.plain),
             "infrared.png": partial(download, pair.infrared),
             "visible.png": partial(download, pair.visible, pair.alpha),
         }
-        weight = 2 * (pair.infrared.nbytes + pair.visible.nbytes + plain.nbytes)
-        kept = _Kept(fusing, plain, self.store.add(makers, weight))
+        kept.bundle = self.store.add(makers, 2 * (pair.infrared.nbytes + pair.visible.nbytes + kept.plain.nbytes))
         with self._lock:
-            by_model[fuser.model.sha256] = kept
+            self._kept.setdefault(loaded, {})[fuser.model.sha256] = kept
         return kept
 
     def _add_result(self, loaded: Loaded, account: Account, model: Model) -> str:
@@ -148,6 +209,8 @@ class Workbench:
             "report.json": partial(report_json, account, loaded.names, model),
             "panel.png": lambda: download(account.panel()),
         }
+        if self._service.engine.has_detector:
+            makers["boxes.json"] = lambda: boxes_json(self._service.engine.detector(), image)
         return self.store.add(makers, 2 * image.nbytes)
 
     def _add_thumbnail(self, image: NDArray[Any]) -> str:
