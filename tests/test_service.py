@@ -272,6 +272,11 @@ def test_an_unforeseen_error_tells_nothing_and_is_logged(
     assert any(record.exc_info and "a secret" in str(record.exc_info[1]) for record in caplog.records)
 
 
+def _lines(caplog: pytest.LogCaptureFixture) -> list[dict]:
+    requests = [record for record in caplog.records if record.message == "request"]
+    return [json.loads(JsonFormatter().format(record)) for record in requests]
+
+
 def test_one_line_of_log_per_request_without_its_contents(
     url: str, client: Client, day: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -279,10 +284,9 @@ def test_one_line_of_log_per_request_without_its_contents(
         client.fuse(day.infrared, day.visible, "the secret plan is dark")
         _, headers, _ = ask(url, "GET", "/healthz?secret=1", X_Request_ID="my-id-7")
         ask(url, "GET", "/healthz", X_Request_ID='no good"id')
-        wait_until(lambda: len([record for record in caplog.records if record.message == "request"]) >= 3)
-    # The line of the test before may come late.
-    records = [record for record in caplog.records if record.message == "request"][-3:]
-    lines = [json.loads(JsonFormatter().format(record)) for record in records]
+        # Counted by what they ask for: the line of the test before may come late.
+        wait_until(lambda: sum(line["path"] == "/healthz" for line in _lines(caplog)) == 2)
+    lines = _lines(caplog)[-3:]
     assert [(line["method"], line["path"], line["status"]) for line in lines] == [
         ("POST", "/v1/fuse", 200),
         ("GET", "/healthz", 200),

@@ -133,9 +133,13 @@ class Engine:
 
     def models(self) -> list[Model]:
         """The fusion models that may be asked for, the service's own first."""
+        return list(self._models)
+
+    @cached_property
+    def _models(self) -> tuple[Model, ...]:
         own = find_model(self._settings.model)
-        others = [model for model in shipped_models() if model.card.task == "fusion" and model.name != own.name]
-        return [own, *others]
+        others = (model for model in shipped_models() if model.card.task == "fusion" and model.name != own.name)
+        return (own, *others)
 
     def fuser(self, name: str) -> Fuser:
         """A model by name, loaded once. A client cannot name files of this machine.
