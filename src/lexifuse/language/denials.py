@@ -35,6 +35,7 @@ _PRAISE = frozenset(
     | {"intact", "undamaged", "clear", "impeccable"}
 )
 _CLAUSE_ENDS = frozenset(",.;:!?") | {"but", "while", "whereas", "and", "though", "although"}
+_VERB_ENDS = frozenset({"up", "away", "off", "it", "the", "that", "this", "out"})
 _LEFT_ALONE = frozenset({"untouched", "alone", "unchanged", "unaltered"})
 _HANDS_OFF = re.compile(
     r"\b(?:don't|do not|no need to|never|without) touch(?:ing)?\b|\bleave\b.*\bas (?:it|they) (?:is|are)\b"
@@ -65,7 +66,9 @@ def unasked(words: Sequence[str], asked: Instruction) -> Unasked:
     """
     found: set[str] = set()
     impossible: list[str] = []
-    for clause in _clauses([word.lower() for word in words]):
+    spoken = _clauses([word.lower() for word in words])
+    good = {word for clause in spoken if _PRAISE & _adjectives(clause) for word in clause}
+    for clause in spoken:
         sources = cameras_of(clause)
         named = [word for word in clause if word in DAMAGE_WORDS]
         for word in named:
@@ -74,14 +77,19 @@ def unasked(words: Sequence[str], asked: Instruction) -> Unasked:
             # "noisy" speaks of one camera's noise or the other's: asked of one, it denies nothing of the other.
             if not any(asked.severity(name) for name in fields):
                 found.update(of_source)
-                impossible += [] if of_source else [word]
+                impossible += [] if of_source or word in good else [word]
         whole = set(SOURCES) if "everything" in clause else sources
-        praised = _PRAISE & set(clause) and (len(sources) == 1 or _BOTH & set(clause))
+        praised = _PRAISE & _adjectives(clause) and (len(sources) == 1 or _BOTH & set(clause))
         left_alone = _LEFT_ALONE & set(clause) or _HANDS_OFF.search(" ".join(clause))
         if not named and (praised or left_alone):
             found.update(name for name in DEGRADATIONS if name.split(".")[0] in whole)
     denied = tuple(name for name in DEGRADATIONS if name in found and not asked.severity(name))
     return Unasked(denied, tuple(dict.fromkeys(impossible)))
+
+
+def _adjectives(clause: Sequence[str]) -> set[str]:
+    """The words of a clause without those that an adverb makes a verb of, as in "clean up" and "clear away"."""
+    return {word for word, after in zip(clause, (*clause[1:], ""), strict=False) if after not in _VERB_ENDS}
 
 
 def _clauses(words: Sequence[str]) -> list[list[str]]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexifuse.errors import ModelError
+from lexifuse.language.idioms import UNUSUAL
 from lexifuse.language.spelling import Speller
 from lexifuse.models import Model, find_model
 
@@ -52,7 +53,7 @@ class LanguageNetwork:
     @cached_property
     def speller(self) -> Speller:
         """Repairs misspelt words."""
-        return Speller(json.loads(self._read(LEXICON)), frozenset(self._read(ENGLISH).split()))
+        return Speller(json.loads(self._read(LEXICON)), UNUSUAL.union(self._read(ENGLISH).split()))
 
     def tokenize(self, words: Sequence[str]) -> tuple[list[int], list[int]]:
         """Words to token ids, and the index of the word that each token belongs to (-1: none)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,10 @@ from lexifuse.language.decoding import Answer, decode
 from lexifuse.language.denials import unasked
 from lexifuse.language.fields import TAGS
 from lexifuse.language.network import LanguageNetwork
+from lexifuse.language.phrasing import PlainWord, rephrase
 from lexifuse.language.reading import Reading
 from lexifuse.language.rules import settle
-from lexifuse.language.words import FUNCTION_WORDS, Word, clean, is_foreign, split_words
+from lexifuse.language.words import FUNCTION_WORDS, SMALL_TALK, Word, clean, is_foreign, split_words
 
 WINDOW = 64
 """Longest stretch of words and signs that the network reads at once."""
@@ -61,16 +62,19 @@ class PromptReader:
         speller = self.network.speller
         words = split_words(text)
         if not any(word.is_word for word in words):
-            return Reading(prompt, Instruction())
+            return Reading(prompt, Instruction(), not_understood=_distinct(text.split()))
         if is_foreign(words, speller.is_known):
             return Reading(prompt, Instruction(), not_understood=_distinct(word.text for word in words if word.is_word))
         readable = [word for word in words if word.text.isascii()]
         repaired = [speller.repair(word.text) if word.is_word else word.text for word in readable]
-        settled = settle(repaired, *self._ask(repaired))
+        plain = rephrase(repaired)
+        spoken_words = [word.text for word in plain]
+        settled = settle(spoken_words, *self._ask(spoken_words))
         answer, marks = settled.answer, settled.marks
         corrections = [(w.text, new) for w, new in zip(readable, repaired, strict=True) if w.text != new]
-        spoken = unasked(repaired, answer.instruction)
-        if not answer.meaningful and answer.instruction.is_plain:
+        spoken = unasked(spoken_words, answer.instruction)
+        talk = {word for word in spoken_words if word[0].isalpha()} <= SMALL_TALK | FUNCTION_WORDS
+        if answer.instruction.is_plain and (talk or not answer.meaningful):
             return Reading(
                 prompt,
                 Instruction(),
@@ -78,17 +82,15 @@ class PromptReader:
                 corrections=tuple(corrections),
                 denied=spoken.denied,
             )
-        account = _Account(text, readable, marks)
+        account = _Account(text, [(readable[w.start].start, readable[w.stop - 1].end) for w in plain], marks)
         return Reading(
             prompt,
             answer.instruction,
             account.understood(answer.instruction),
             _distinct(
                 (
-                    *self._not_understood(words, readable, repaired, marks),
-                    *spoken.impossible,
-                    *settled.impossible,
-                    *settled.vague,
+                    *self._not_understood(words, readable, repaired, plain, marks),
+                    *account.own(plain, (*spoken.impossible, *settled.impossible, *settled.vague)),
                 )
             ),
             account.phrases(answer.instruction.highlight),
@@ -117,13 +119,26 @@ class PromptReader:
         return decode(outputs, self.network.temperature), marks
 
     def _not_understood(
-        self, words: Sequence[Word], readable: Sequence[Word], repaired: Sequence[str], marks: NDArray[np.float32]
+        self,
+        words: Sequence[Word],
+        readable: Sequence[Word],
+        repaired: Sequence[str],
+        plain: Sequence[PlainWord],
+        marks: NDArray[np.float32],
     ) -> tuple[str, ...]:
-        """Words outside the lexicon that no field was read from."""
+        """Words outside the lexicon that no field was read from, and that are in no known turn of phrase."""
+        silent = {
+            word.start
+            for word, row in zip(plain, marks, strict=True)
+            if word.is_own and row.max() <= _MARKED and word.stop == word.start + 1
+        }
+        rephrased = {at for word in plain if not word.is_own for at in range(word.start, word.stop)}
         known = {
             word
-            for word, text, row in zip(readable, repaired, marks, strict=True)
-            if row.max() > _MARKED or all(part in self.network.speller.lexicon for part in text.lower().split())
+            for at, (word, text) in enumerate(zip(readable, repaired, strict=True))
+            if at not in silent
+            or at in rephrased
+            or all(part.partition("'")[0] in self.network.speller.lexicon for part in text.lower().split())
         }
         strange = (word for word in words if word.is_word and word not in known)
         return _distinct(word.text for word in strange if word.text.lower() not in FUNCTION_WORDS)
@@ -131,18 +146,27 @@ class PromptReader:
 
 @dataclass(frozen=True)
 class _Account:
-    """Which of the user's own words asked for what."""
+    """Which of the user's own words asked for what.
+
+    Attributes:
+        text: the cleaned prompt.
+        spans: where in the text each word that was read comes from.
+        marks: (W, len(TAGS)), how strongly each word that was read speaks of each field.
+    """
 
     text: str
-    words: Sequence[Word]
+    spans: Sequence[tuple[int, int]]
     marks: NDArray[np.float32]
 
     def understood(self, instruction: Instruction) -> tuple[tuple[str, str], ...]:
         """The user's words and the field they set, in the order of the words."""
         asked = [name for name in TAGS if not name.startswith("highlight") and instruction.value(name)]
         asked += [f"highlight: {name}" for name in instruction.highlight]
-        found = [(run.start, self._phrase(run), name) for name in asked for run in self._runs(name)]
-        return tuple((words, name) for _, words, name in sorted(found))
+        found = []
+        for name in asked:
+            spans = {self._span(run): None for run in self._runs(name)}
+            found += [(start, stop, name) for start, stop in spans if not _inside(start, stop, spans)]
+        return tuple((self.text[start:stop], name) for start, stop, name in sorted(found))
 
     def phrases(self, highlight: Sequence[str]) -> dict[str, str]:
         """Per object to bring out, the user's words for it, verbatim."""
@@ -160,7 +184,23 @@ class _Account:
         return runs
 
     def _phrase(self, run: range) -> str:
-        return self.text[self.words[run.start].start : self.words[run.stop - 1].end]
+        start, stop = self._span(run)
+        return self.text[start:stop]
+
+    def _span(self, run: range) -> tuple[int, int]:
+        starts, stops = zip(*(self.spans[index] for index in run), strict=True)
+        return min(starts), max(stops)
+
+    def own(self, plain: Sequence[PlainWord], texts: Sequence[str]) -> Iterator[str]:
+        """The user's own words for words that were put in their place."""
+        for text in texts:
+            at = next((at for at, word in enumerate(plain) if word.text == text and not word.is_own), None)
+            yield text if at is None else self._phrase(range(at, at + 1))
+
+
+def _inside(start: int, stop: int, spans: Iterable[tuple[int, int]]) -> bool:
+    """Whether a stretch of text is part of a longer one."""
+    return any(first <= start and stop <= last and (first, last) != (start, stop) for first, last in spans)
 
 
 def windows(words: Sequence[str], longest: int = WINDOW) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lexifuse.instruction import HIGHLIGHT_GROUPS, Instruction
+from lexifuse.instruction import HIGHLIGHT_GROUPS, SEVERE, Instruction
 from lexifuse.language.clauses import CAMERAS, cameras_of, clauses
 from lexifuse.language.decoding import CONFIDENT, Answer
 from lexifuse.language.denials import DAMAGE_WORDS
@@ -30,11 +30,14 @@ _WEATHER = {"weather", "conditions", "forecast"}
 _UNKIND = {"bad", "awful", "terrible", "horrible", "nasty", "poor", "tomorrow"}
 _NEGATIONS = {"no", "not", "without", "none", "never", "isn't", "aren't", "hasn't", "doesn't", "don't"}
 _PRAISE = {"crisp", "sharp", "clear", "clean"}
+_GOOD = {"good", "fine", "great", "ok", "okay", "perfect", "excellent", "alright"}
 _STATES = {"is", "are", "was", "were", "looks", "look", "seems", "seem", "it's"}
 _TURNS = {"not", "no", "isn't", "aren't", "wasn't", "never", "hardly", "barely", "less", "should", "must", "if"}
 _INTENSE = {"very", "perfectly", "really", "quite", "nice", "and"}
 _FAINT = -1.0
 """Logit above which a word may have a part in a field."""
+_LOUD = 0.0
+"""Logit above which a word has a part in a field."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +66,7 @@ def settle(words: Sequence[str], answer: Answer, marks: NDArray[np.float32]) -> 
         marks: (W, len(TAGS)) logits, how strongly each word speaks of each field.
     """
     lower = [word.lower() for word in words]
-    where = clauses(lower)
+    where = clauses(lower, DAMAGE_WORDS)
     as_well = _noisy_as_well(lower, where, answer)
     changed = {name: severity for name, severity in as_well.items() if not answer.instruction.severity(name)}
     impossible: list[str] = []
@@ -76,9 +79,12 @@ def settle(words: Sequence[str], answer: Answer, marks: NDArray[np.float32]) -> 
             vague += spoken
         elif name == "visible.blur" and spoken and all(_is_praise(lower, index) for index in reasons):
             changed[name] = 0.0
-        elif name not in as_well and _of_other_camera(name, answer, lower, where):
+        elif name not in as_well and _of_other_camera(name, answer, lower, where, marks):
             changed[name] = 0.0
-            impossible += [] if name.endswith(".noise") else [word for word in spoken if word not in CAMERAS]
+            denied = name.endswith(".noise") or (name.startswith("infrared") and "infrared" in cameras_of(lower))
+            impossible += [] if denied else [word for word in spoken if word not in CAMERAS]
+    if "can't see a thing" in " ".join(lower) and answer.instruction.visible.low_light:
+        changed["visible.low_light"] = SEVERE
     instruction, marks = _whole_groups(lower, answer.instruction.with_values(changed), marks)
     certainty = {**answer.certainty, **dict.fromkeys(changed, 1.0)}
     return Settled(
@@ -86,9 +92,9 @@ def settle(words: Sequence[str], answer: Answer, marks: NDArray[np.float32]) -> 
     )
 
 
-def _reasons(strength: NDArray[np.float32]) -> list[int]:
+def _reasons(strength: NDArray[np.float32], least: float = _FAINT) -> list[int]:
     """The words that have a part in a field, its loudest word at least."""
-    return np.flatnonzero(strength >= min(_FAINT, float(strength.max()))).tolist()
+    return np.flatnonzero(strength >= min(least, float(strength.max()))).tolist()
 
 
 def _is_praise(words: Sequence[str], index: int) -> bool:
@@ -99,23 +105,34 @@ def _is_praise(words: Sequence[str], index: int) -> bool:
     return words[index] in _PRAISE and bool(before) and before[-1] in _STATES and not _TURNS & set(before)
 
 
-def _of_other_camera(name: str, answer: Answer, words: Sequence[str], where: Sequence[int]) -> bool:
+def _of_other_camera(
+    name: str, answer: Answer, words: Sequence[str], where: Sequence[int], marks: NDArray[np.float32]
+) -> bool:
     """Whether the words for a degradation are said of the other camera alone.
 
-    Noise, which both cameras have, must be in doubt besides. What only the infrared image is repaired for is of the
-    other camera where the infrared is not named at all. What only the visible image is repaired for is spoken of in all
-    kinds of ways, and is let be.
+    Noise, which both cameras have, must be in doubt besides, or read from those words only ("just as bad" speaks of
+    noise without naming it). What only the infrared image is repaired for is of the other camera where the infrared is
+    not named at all, or praised. What only the visible image is repaired for must be in doubt too: it is spoken of in
+    all kinds of ways.
     """
     source, _, damage = name.partition(".")
-    if damage != "noise":
-        return source == "infrared" and cameras_of(words) == {"visible"}
-    spots = {where[index] for index, word in enumerate(words) if name in DAMAGE_WORDS.get(word, ())}
-    spoken = [_clause(words, where, clause) for clause in spots]
-    if not spoken or answer.certainty[name] >= CONFIDENT:
-        return False
-    # "no noise here; the other has some": what a negated clause does not ask for was read from elsewhere.
     other = {"visible", "infrared"} - {source}
-    return all(cameras_of(clause) == other and not _NEGATIONS & set(clause) for clause in spoken)
+    spots = {where[index] for index, word in enumerate(words) if name in DAMAGE_WORDS.get(word, ())}
+    if damage != "noise":
+        spoken = [_clause(words, where, clause) for clause in spots]
+        theirs = [cameras_of(clause) == other for clause in spoken]
+        praised = [bool(_GOOD & set(clause)) and not _NEGATIONS & set(clause) for clause in spoken]
+        if source == "visible":
+            return answer.certainty[name] < CONFIDENT and bool(theirs) and all(theirs)
+        elsewhere = any(theirs) and all(one or other for one, other in zip(theirs, praised, strict=True))
+        return cameras_of(words) == {"visible"} or elsewhere
+    if answer.certainty[name] >= CONFIDENT:
+        heard = {where[index] for index in _reasons(marks[:, TAGS.index(name)], _LOUD)}
+        if not heard <= spots or _AS_WELL & set(words):
+            return False
+    # "no noise here; the other has some": what a negated clause does not ask for was read from elsewhere.
+    spoken = [_clause(words, where, clause) for clause in spots]
+    return bool(spoken) and all(cameras_of(clause) == other and not _NEGATIONS & set(clause) for clause in spoken)
 
 
 def _noisy_as_well(words: Sequence[str], where: Sequence[int], answer: Answer) -> dict[str, float]:

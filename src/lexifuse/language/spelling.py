@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 
-_ENDINGS = ("s", "es", "ed", "ing", "er", "est", "ly", "ness", "'s")
+_ENDINGS = ("s", "es", "ed", "ing", "er", "est", "ly", "ness", "'s", "n't", "'re", "'ve", "'ll", "'d")
 _SHORT = {
     "ppl": "people",
     "peeps": "people",
@@ -54,7 +54,9 @@ class Speller:
         if word in self.lexicon or word in self._english:
             return True
         stems = [
-            word.removesuffix(ending) for ending in _ENDINGS if word.endswith(ending) and len(word) - len(ending) > 2
+            word.removesuffix(ending)
+            for ending in _ENDINGS
+            if word.endswith(ending) and len(word) - len(ending) > (1 if "'" in ending else 2)
         ]
         return any(stem in self.lexicon or stem in self._english or f"{stem}e" in self.lexicon for stem in stems)
 

@@ -20,6 +20,13 @@ there's i'm i'd i've can't won't t s
 FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
 """English words that carry no meaning of their own."""
 
+_SMALL_TALK = """
+hello hi hey greetings good morning afternoon evening night today tonight tomorrow yesterday thanks thank cheers bye
+goodbye nice meet going doing life day week weekend lol haha wow
+"""
+SMALL_TALK = frozenset(_SMALL_TALK.split())
+"""English words that alone ask for nothing."""
+
 _GERMAN = """
 und ist das der den dem des ein eine einen einer nicht bitte mit von zu zur zum im auf aus bei sind wo mehr sehr kein
 keine keinen nur aber auch bild bilder ich wir sie hebe mach mache zeige entferne dunkel hell kontrast kamera infrarot
@@ -34,10 +41,10 @@ el los las una unos es muy con por para hay en sin pero esta este imagen imagem 
 molto troppo contrasto não nao uma com são muito mais os niebla ruido quita quiero
 """
 _DUTCH_AND_OTHERS = """
-het een niet met van voor zijn beeld graag naar ook er maak jest nie och inte bilden kuva är
+het een de niet wazig donker met van voor zijn beeld graag naar ook er maak jest nie och inte bilden kuva är
 """
 _FOREIGN = frozenset((_GERMAN + _FRENCH + _SPANISH_PORTUGUESE_ITALIAN + _DUTCH_AND_OTHERS).split())
-"""Words that give another language away; none is an English word that a prompt would use."""
+"""Words that give another language away; some are English too, and are only taken for foreign in foreign company."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +92,19 @@ def is_foreign(words: Sequence[Word], known: Callable[[str], bool]) -> bool:
     Returns:
         True where words of other languages or scripts, and the unknown words beside them, outweigh the English ones.
     """
-    foreign = unknown = english = 0
+    foreign = unknown = english = either = 0
     for word in words:
         text = word.text.lower()
         if not word.is_word:
             continue
-        if text in _FOREIGN or not text.isascii():
+        if text in _FOREIGN and known(text):
+            either += 1
+        elif text in _FOREIGN or not text.isascii():
             foreign += 1
         elif known(text):
             english += 1
         else:
             unknown += 1
+    # "van" and "hell" are English among English words.
+    foreign, english = (foreign + either, english) if foreign or either > english else (0, english + either)
     return foreign > 0 and 2 * foreign + unknown >= english

@@ -1,0 +1,175 @@
+"""Words and figures of speech for damage and objects that the network was not taught, and the plain words for them."""
+
+from __future__ import annotations
+
+IDIOMS: tuple[tuple[str, str], ...] = (
+    # Damage. Each pattern is of lower-case words between single spaces, signs among them.
+    (
+        r"(?:looks|look|is|are|'s)? ?(?:as if|as though|like) (?:someone|somebody|something)(?: has"
+        r"| had)? (?:dragged|ran|pulled) a (?:comb|rake|fork) (?:over|through|across) (?:it|them)",
+        "has stripes",
+    ),
+    (
+        r"(?:an? )?(?:venetian|window) blinds?(?: effect| pattern| look)?|(?:a )?bar ?codes?|corduroy"
+        r"|combing|pinstripes?|(?:a )?ladder pattern",
+        "stripes",
+    ),
+    (
+        r"(?:looks|look|is|are|feels) like (?:sand ?paper|gravel|an ants' nest|an old telly"
+        r"|an old tv)",
+        "is noisy",
+    ),
+    (r"(?:looking |peering |seen )?through (?:milk|cotton wool|a veil|soup)", "thick fog"),
+    (r"white ?- ?out|whiteout", "extremely thick fog"),
+    (r"smoke ?screen", "smoke"),
+    (
+        r"(?:it's|it is|it was|was|is)? ?(?:chucking|tipping|pissing|bucketing|hammering|lashing|pelting|hosing"
+        r"|sheeting)(?: it)? (?:it )?down|(?:it's|it is|it was)? ?(?:lashing"
+        r"|raining cats and dogs)",
+        "very heavy rain",
+    ),
+    (r"torrential rain(?:fall)?|torrents of rain|cloud ?burst", "very heavy rain"),
+    (
+        r"(?:staring|looking) (?:straight |right |directly )?(?:into|at) (?:a|the) (?:torch|sun|flashlight"
+        r"|lamp|light bulb|floodlight|headlights?)",
+        "overexposed",
+    ),
+    (
+        r"(?:no one|nobody|someone|somebody) (?:forgot to )?(?:turned|switched|put|turn"
+        r"|switch) (?:on the lights?|the lights? on)",
+        "the image is dark",
+    ),
+    (r"(?:turn|switch|put) (?:on the lights?|the lights? on)", "brighten the dark image"),
+    (
+        r"like (?:the inside of )?a coal (?:cellar|mine|hole)|black as (?:coal|night|ink|tar|pitch"
+        r"|the inside of a [a-z]+)",
+        "pitch black",
+    ),
+    (
+        r"(?:gimme|give me|give us|give it|i need|we need|need|add|i want) (?:(?:a bit|a little|a touch"
+        r"|a tad) (?:more|of)) light",
+        "brighten it slightly",
+    ),
+    (
+        r"(?:gimme|give me|give us|give it|i need|we need|need|add|i want) (?:some more|some"
+        r"|more) light",
+        "brighten it",
+    ),
+    (
+        r"(?:crank|cranked|cranking|turn|turned|push|pushed|bump|bumped)(?: up)? the (?:gain"
+        r"|iso)(?: up)?",
+        "use high iso",
+    ),
+    (r"(?:cut|punch|slice) (?:right |straight )?through (?:it|that|this)", "remove it"),
+    (
+        r"(?:practically|almost|virtually|basically) no light|(?:hardly|barely|scarcely) any light|no light at all",
+        "extreme darkness",
+    ),
+    (r"power ?lines?", "cables"),
+    (r"(?:road|lane|white|yellow) (?:lines?|stripes?) on the road|(?:road|lane) (?:lines?|stripes?)", "road markings"),
+    (r"nitty - gritty", "fine"),
+    (r"punchier", "higher in contrast"),
+    (
+        r"(?:can't|cannot|couldn't|won't|doesn't|didn't|failed to|did not|does not) (?:seem to |come into "
+        r"|get in |get into )?focus(?: properly| right)?",
+        "is out of focus",
+    ),
+    (r"hard to tell (?:things|objects|anything) apart", "low in contrast"),
+    (r"(?:monsoon|biblical|tropical) rain(?:fall)?", "very heavy rain"),
+    (r"(?:those |these |some |annoying |the |vertical |horizontal )*bars", "stripes"),
+    (
+        r"(?:someone|somebody|something|i|we) (?:has |have |had )?(?:nudged|knocked|bumped|moved|kicked"
+        r"|jogged|shook|shaken) (?:the |my |our )?(?:[a-z]+ )?(?:camera|cam|tripod|lens)",
+        "shaky camera",
+    ),
+    (r"without (?:any )?(?:lighting|lights?|illumination)", "in the dark"),
+    (
+        r"(?:lacks?|lacking|needs?|no|without) (?:some |any |more |a bit more )?(?:oomph|punch|bite"
+        r"|definition|zing)",
+        "lacks contrast",
+    ),
+    (r"hold off on|hold off with|go easy with the", "avoid"),
+    (
+        r"(?:turn|turning) (?:it|everything|this|that) (?:in ?)?to (?:mush|plastic|wax|porridge|soup"
+        r"|paint)",
+        "smooth away the texture",
+    ),
+    (r"is (?:king|boss|the boss|the star)", "should dominate"),
+    (r"spitting(?: with rain)?", "light rain"),
+    # How bad it is.
+    (
+        r"an? (?:fraction|hair|whisker|smidgen|sliver|tinge|notch)(?: too)?(?! of)"
+        r"|fractionally|subtly|vaguely|partly|only just",
+        "slightly",
+    ),
+    (
+        r"traces of|an? (?:dash|whiff|sprinkling|smattering|spot|suspicion) of|very little|modest"
+        r"|low - level|residual",
+        "a bit of",
+    ),
+    (r"very (light|slight|faint|weak|mild|minor|subtle|small)", r"\1"),
+    (r"a fair bit of", "a fair amount of"),
+    (
+        r"an? (?:ton|tonne|mass|heap|mountain|pile|bucket|shedload|boatload|sea|mess|whole lot) of"
+        r"|(?:masses|heaps|oodles|buckets|bags|piles|tonnes|mountains) of|copious(?: amounts of)?"
+        r"|(?:ungodly|insane|crazy|ridiculous|huge|vast) amounts of|endless",
+        "a lot of",
+    ),
+    (
+        r"immense|tremendous|rampant|significant|ferocious|vicious|gross|abysmal|atrocious|appalling"
+        r"|shocking|hideous|ghastly|horrendous|dire",
+        "terrible",
+    ),
+    (
+        r"mega|exceptionally|intolerably|acutely|freaking|frigging|effing|abysmally|atrociously|appallingly"
+        r"|shockingly|hideously|horrendously|stupidly|wildly",
+        "terribly",
+    ),
+    (r"off the (?:charts?|scale)", "extreme"),
+    # Cameras.
+    (r"infra (?:- )?red", "infrared"),
+    *(
+        (rf"(?:normal|regular|ordinary|conventional|day|daytime|everyday) {view}", f"visible {view}")
+        for view in ("camera", "cam", "image", "sensor", "channel")
+    ),
+    (r"(?:micro ?)?bolometers?", "thermal sensor"),
+    (r"thermals", "thermal images"),
+    # Objects.
+    (r"two ?- ?wheelers?|two wheeled vehicles|two - wheeled vehicles", "cyclists and motorcycles"),
+    (r"(?<!mountain )bikers", "motorcyclists"),
+    (
+        r"blokes?|chaps?|lads?|fell(?:a|as|ow|ows)|folk|squaddies|squaddie|infantry|trespassers?"
+        r"|ramblers?",
+        "people",
+    ),
+    (r"(?:a |the )?casualty", "the survivor"),
+    (
+        r"who's (?:out there|there|around|hiding|in there)|who is (?:out there|there|around|hiding"
+        r"|in there)",
+        "where are the people",
+    ),
+    (r"who's|who is", "people who are"),
+    (r"shrubbery|thickets?|canopy|treetops|treeline|saplings?", "bushes"),
+    (r"(?:hot|warm) (?:bits?|stuff|patch|patches|zones?|sections?|joints?|connections?)", "hot parts"),
+    # Balance and wishes.
+    (r"swamp|overpower|drown out|smother|steamroller", "dominate"),
+    (r"colou?rs? (?:may|must|should|can|shall) not(?= [,.;!]|$)", "keep the colours"),
+    (r"hands off the colou?rs?|(?:colou?rs?) (?:as is|as they are)", "keep the colours"),
+    # Slips that happen to be words.
+    (r"nosy", "noisy"),
+)
+"""Patterns of lower-case words and the plain words that stand for them, in the order in which they are looked for."""
+
+OBJECTS = (
+    r"(?:people|persons?|pedestrians?|humans?|survivors?|hikers?|victims?|soldiers?|firefighters?|kids"
+    r"|children|men|women"
+    r"|cyclists?|bicycles?|bikes?|cars?|vehicles?|traffic|taxis?|vans?|trucks?|lorries|lorry|bus(?:es)?|coaches"
+    r"|motorcycles?|motorbikes?|motorcyclists?|mopeds?|animals?|dogs?|deer|wildlife|sheep|cows?|cattle|horses?"
+    r"|(?:traffic |road |street |stop )signs?|traffic lights?|traffic signals?|buildings?|houses?"
+    r"|vegetation|trees?|bushes"
+    r"|plants?|fires?|flames?|hot ?spots?|heat sources?)"
+)
+"""Words for objects that can stand alone as a wish: "cyclists!", "animals, not people"."""
+
+UNUSUAL = frozenset({"whiteout", "microbolometer", "bolometer", "smokescreen"})
+"""Words of idioms that a list of English words may lack; they are no misspellings."""
