@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import lexifuse
 from lexifuse import ImagePair, Instruction
 from lexifuse.highlight import bring_out
+from lexifuse.outlines import outlines
 
 
 def _street(dtype: str = "uint8") -> tuple[ImagePair, np.ndarray]:
@@ -52,7 +53,51 @@ def test_people_are_told_from_vehicles_by_their_shape() -> None:
     pair, fused = _street()
     image, notes = bring_out(pair, fused, ["car"])
     assert np.array_equal(image, fused)
-    assert notes == ("nothing to bring out: no warm shape that could be a car",)
+    assert notes == ("nothing to bring out: found nothing that could be a car",)
+
+
+def _cold_van() -> np.ndarray:
+    """A grey street with a textured red van in it."""
+    fused = np.full((240, 320, 3), 100, np.uint8)
+    fused[100:150, 120:200] = (140, 60, 60)
+    return fused + np.random.default_rng(0).integers(0, 6, fused.shape, np.uint8)
+
+
+def test_a_vehicle_stands_out_where_a_detector_saw_it() -> None:
+    fused = _cold_van()
+    pair = ImagePair(np.full((240, 320), 40, np.uint8), fused)
+    image, notes = bring_out(pair, fused, ["car"], [(118.0, 98.0, 202.0, 152.0)])
+    assert notes == ()
+    change = np.abs(image.astype(int) - fused).max(-1)
+    assert change[110:140, 130:190].min() > 15
+    assert change[:80].max() == change[:, :90].max() == 0
+    _, notes = bring_out(pair, fused, ["car"], [])
+    assert notes == ("nothing to bring out: found nothing that could be a car",)
+
+
+def test_an_outline_follows_the_object_not_its_box() -> None:
+    picture = np.full((120, 160, 3), 90, np.uint8)
+    y, x = np.mgrid[:120, :160]
+    disc = (x - 80) ** 2 + (y - 60) ** 2 < 30**2
+    picture[disc] = (200, 40, 40)
+    picture += np.random.default_rng(0).integers(0, 6, picture.shape, np.uint8)
+    mask = outlines(picture, [(48.0, 28.0, 113.0, 93.0)]).astype(bool)
+    assert (mask & disc).sum() > 0.9 * (mask | disc).sum()
+    assert np.array_equal(mask, outlines(picture, [(48.0, 28.0, 113.0, 93.0)]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 60), st.tuples(*[st.floats(-40, 100)] * 4), st.booleans())
+def test_outlines_of_any_box_in_any_picture(height: int, width: int, box: tuple, flat: bool) -> None:
+    picture = np.full((height, width, 3), 9, np.uint8)
+    if not flat:
+        picture += np.random.default_rng(0).integers(0, 200, picture.shape, np.uint8)
+    mask = outlines(picture, [box])
+    assert mask.shape == (height, width)
+    x0, y0, x1, y1 = box
+    outside = np.ones((height, width), bool)
+    outside[max(0, int(y0) - 2) : max(0, int(y1) + 3), max(0, int(x0) - 2) : max(0, int(x1) + 3)] = False
+    assert not mask[outside].any()
 
 
 def test_what_cannot_be_told_apart_is_said() -> None:

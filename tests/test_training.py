@@ -23,7 +23,7 @@ from lexifuse.training.checkpoint import load_average
 from lexifuse.training.crops import open_crops
 from lexifuse.training.export import export_model
 from lexifuse.training.networks.compact import CONDITIONING_FIELDS, CompactFusion, rgb_to_ycbcr, ycbcr_to_rgb
-from lexifuse.training.objective import fusion_target
+from lexifuse.training.objective import fusion_target, no_darker
 from lexifuse.training.recipe import DataSource, LossWeights, Recipe, SampleMix, for_word, load_recipe
 from lexifuse.training.samples import Samples
 from lexifuse.training.trainer import StepSampler, train
@@ -288,3 +288,23 @@ def test_a_word_that_is_trained_alone_is_said_rightly_and_wrongly(cache: Path, w
 def test_only_words_are_trained_alone() -> None:
     with pytest.raises(UsageError, match=r"--word takes balance or a degradation, not 'visible\.fog': one of"):
         for_word(load_recipe("compact-word"), "visible.fog")
+
+
+def test_a_brightened_night_loses_nothing_that_glowed() -> None:
+    brightened, plain = torch.full((1, 3, 8, 8), 0.5), torch.full((1, 3, 8, 8), 0.1)
+    plain[..., 2:4, 2:4] = 0.9
+    wanted = no_darker(brightened, plain)
+    assert torch.allclose(wanted[..., 2:4, 2:4], torch.tensor(0.9), atol=1e-3)
+    wanted[..., 2:4, 2:4] = 0.5
+    assert torch.allclose(wanted, brightened, atol=1e-3)
+
+
+def test_a_natural_night_is_brightened_and_marked_so(cache: Path) -> None:
+    mix = SampleMix(damaged=0.0, false_alarm=0.0, wish=0.0, night=1.0)
+    samples = Samples(open_crops(RECIPE, cache, cache), RECIPE.model_copy(update={"mix": mix}))
+    low_light = CONDITIONING_FIELDS.index("visible.low_light")
+    found = [samples[number] for number in range(40)]
+    marked = [sample for sample in found if sample["brightened"] > 0]
+    assert 0 < len(marked) < len(found)
+    assert all((sample["conditioning"][low_light] > 0) == (sample["brightened"] > 0) for sample in found)
+    assert all(sample["visible_target"].mean() > sample["visible"].mean() for sample in marked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 
 from lexifuse.automatic import AUTOMATIC, PixelReading, override, read_pixels, spoken_of
 from lexifuse.conditioning import conditioner_of
+from lexifuse.detect import Detector, detectors, load_detector
 from lexifuse.errors import ModelError, UsageError
 from lexifuse.highlight import bring_out
-from lexifuse.instruction import Instruction
+from lexifuse.instruction import HIGHLIGHT_GROUPS, Instruction
 from lexifuse.language import Reading, read_prompt
 from lexifuse.language.encoder import TextEncoder
 from lexifuse.models import DEFAULT_MODEL, Model, find_model
@@ -25,6 +27,8 @@ from lexifuse.runtime import Encoded, Network
 
 Request = Instruction | Reading | str | None
 """What a caller may ask with: an instruction, words (read already or not), ``"auto"`` (ask the pixels), or nothing."""
+
+_MOST_VEHICLES = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +85,12 @@ class Fuser:
         self.model = model
         self.conditioner = conditioner_of(model, text_encoder)
         self.network = Network(model, threads=threads, provider=provider)
+        self._threads, self._provider = threads, provider
+
+    @cached_property
+    def detector(self) -> Detector | None:
+        """What finds the vehicles that are to stand out; None where no detector comes with this version."""
+        return load_detector(threads=self._threads, provider=self._provider) if detectors() else None
 
     def fuse(
         self,
@@ -156,12 +166,20 @@ class Session:
         started = time.perf_counter()
         told = self.fuser.conditioner.tell(self.pair, asked, prompt)
         image = self._run(told.conditioning)
-        image, about_objects = bring_out(self.pair, image, asked.highlight) if asked.highlight else (image, ())
+        image, about_objects = self._brought_out(image, asked.highlight) if asked.highlight else (image, ())
         seconds = time.perf_counter() - started
         notes = [*self.pair.notes, *told.notes, *about_objects]
         if prompt.strip() and asked.is_plain:
             notes.append("the words changed nothing: they ask for no change, so this is the plain fusion")
         return FusionResult(image, asked, seconds, self.pair.alpha, reading, seen, tuple(notes))
+
+    def _brought_out(self, image: NDArray[Any], highlight: Collection[str]) -> tuple[NDArray[Any], tuple[str, ...]]:
+        """The picture with what is named standing out, and notes about it."""
+        detector = self.fuser.detector if HIGHLIGHT_GROUPS["vehicle"] & set(highlight) else None
+        vehicles = None
+        if detector is not None:
+            vehicles = [found.box for found in detector.detect(image) if found.label == "vehicle"][:_MOST_VEHICLES]
+        return bring_out(self.pair, image, highlight, vehicles)
 
     def _run(self, conditioning: NDArray[np.float32]) -> NDArray[Any]:
         network = self.fuser.network

@@ -1,12 +1,13 @@
-"""Bring out what is asked for by name: warm shapes of the infrared picture are pulled away from what surrounds them.
+"""Bring out what is asked for by name: objects are pulled away from what surrounds them.
 
 The networks hear the wish too, but a network of five GMAC does not know people in daylight. Their warmth and shape are
-in the infrared picture for everybody to see, and are found there without learning.
+in the infrared picture for everybody to see, and are found there without learning; vehicles, which are often as cold as
+the street, a detector finds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexifuse.instruction import HIGHLIGHT_GROUPS
+from lexifuse.outlines import Box, outlines
 from lexifuse.pair import ImagePair
-from lexifuse.pixels import luma, to_float
+from lexifuse.pixels import change_depth, luma, to_float
 
 _SIDE = 640  # pixels, longest side of the view in which shapes are looked for
 _SURROUNDINGS = 24.0  # pixels of that view
@@ -48,13 +50,16 @@ _SHAPES = {
 }
 
 
-def bring_out(pair: ImagePair, image: NDArray[Any], highlight: Iterable[str]) -> tuple[NDArray[Any], tuple[str, ...]]:
+def bring_out(
+    pair: ImagePair, image: NDArray[Any], highlight: Iterable[str], vehicles: Sequence[Box] | None = None
+) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Make objects stand out of a fused picture.
 
     Args:
         pair: the sources; white is hot in the infrared one.
         image: (H, W, 3) or (H, W), their fusion; it is not changed.
         highlight: names of :data:`lexifuse.instruction.HIGHLIGHTS`.
+        vehicles: boxes of the vehicles that a detector saw in ``image``; None where none looked, and warmth must do.
 
     Returns:
         The picture with the objects pulled away from the luma around them, and what the user should know, as notes.
@@ -63,16 +68,27 @@ def bring_out(pair: ImagePair, image: NDArray[Any], highlight: Iterable[str]) ->
     groups = {group: [name for name in names if name in HIGHLIGHT_GROUPS[group]] for group in HIGHLIGHT_GROUPS}
     notes = [f"left out: bring out {name} (nothing here can tell it apart)" for name in groups.pop("scene")]
     view = _view(pair.infrared)
+    mask = np.zeros(view.shape, np.uint8)
     regions = _warm_regions(view) if any(groups.values()) else None
-    chosen: set[int] = set()
     for group, wanted in groups.items():
-        found = regions.like(_SHAPES[group]) if wanted and regions else set()
-        chosen |= found
-        if wanted and not found:
-            notes.append(f"nothing to bring out: no warm shape that could be a {' or '.join(wanted)}")
-    if regions is None or not chosen:
-        return image, tuple(notes)
-    return _lifted(image, regions.mask(chosen)), tuple(notes)
+        if not wanted or regions is None:
+            continue
+        if group == "vehicle" and vehicles is not None:
+            found = _outlined(image, vehicles, view.shape)
+        else:
+            found = regions.like(_SHAPES[group])
+        mask |= found
+        if not found.any():
+            notes.append(f"nothing to bring out: found nothing that could be a {' or '.join(wanted)}")
+    return (_lifted(image, mask), tuple(notes)) if mask.any() else (image, tuple(notes))
+
+
+def _outlined(image: NDArray[Any], boxes: Sequence[Box], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """The objects in some boxes of a picture, as a mask of the size of the view."""
+    small = change_depth(cv2.resize(image, shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+    small = small if small.ndim == 3 else np.repeat(small[..., None], 3, axis=2)
+    scale = np.array(shape[::-1]) / image.shape[1::-1]
+    return outlines(small, [tuple(np.multiply(box, np.tile(scale, 2)).tolist()) for box in boxes])
 
 
 def _view(infrared: NDArray[Any]) -> _Plane:
@@ -96,20 +112,15 @@ class _Regions:
     labels: NDArray[np.int32]
     statistics: NDArray[np.int32]
 
-    def like(self, shape: _Shape) -> set[int]:
-        """The numbers of the regions that could be of a shape."""
+    def like(self, shape: _Shape) -> NDArray[np.uint8]:
+        """(H, W), 1 in the regions that could be of a shape."""
         _, _, width, height, area = self.statistics.T.astype(np.float64)
         share = area / self.labels.size
         fits = (shape.least_area <= share) & (share <= shape.most_area)
         fits &= (shape.flattest * width <= height) & (height <= shape.tallest * width)
         fits &= area >= shape.least_fill * width * height
-        return set(np.flatnonzero(fits).tolist()) - {0}
-
-    def mask(self, numbers: Iterable[int]) -> NDArray[np.uint8]:
-        """(H, W), 1 inside these regions."""
-        chosen = np.zeros(len(self.statistics), np.uint8)
-        chosen[list(numbers)] = 1
-        return chosen[self.labels]
+        fits[0] = False
+        return fits.astype(np.uint8)[self.labels]
 
 
 def _warm_regions(view: _Plane) -> _Regions:

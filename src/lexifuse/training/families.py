@@ -18,7 +18,7 @@ from lexifuse.training.crops import CropStore
 from lexifuse.training.degradation_losses import degradation_objective, weight_table
 from lexifuse.training.networks import compact, text_to_pixels
 from lexifuse.training.networks.text_if import DecodeHalf, EncodeHalf, TextIF
-from lexifuse.training.objective import brought_out, has_reference, objective, without_repairs
+from lexifuse.training.objective import brought_out, has_reference, no_darker, objective, without_repairs
 from lexifuse.training.prompt_book import PromptBook
 from lexifuse.training.prompted_samples import PromptedSamples
 from lexifuse.training.recipe import Recipe, TextIFShape, TextToPixelsShape
@@ -102,16 +102,28 @@ class CompactFamily(Family):
 
     def terms(self, model: nn.Module, average: nn.Module, batch: dict[str, Any], step: int) -> dict[str, Tensor]:
         """The objective of ``objective.py``."""
-        reference = None
-        if self.repairing(step):
-            with torch.no_grad():
-                asked = has_reference(batch)
-                wishes = without_repairs(batch["conditioning"], batch["statistics_target"])[asked]
-                pair = batch["infrared_target"][asked], batch["visible_target"][asked]
-                fused = average(*pair, wishes).clamp(0, 1) if asked.any() else pair[1]
-                reference = brought_out(fused, batch["highlight"][asked])
+        reference = self._reference(average, batch) if self.repairing(step) else None
         output = model(batch["infrared"], batch["visible"], batch["conditioning"])
         return objective(output, batch, self.recipe.losses, reference)
+
+    @torch.no_grad()
+    def _reference(self, average: nn.Module, batch: dict[str, Any]) -> Tensor:
+        """What the averaged network makes of the target pairs of the samples that ask for a repair, (R, 3, H, W)."""
+        asked = has_reference(batch)
+        if not asked.any():
+            return batch["visible_target"][asked]
+        wishes = without_repairs(batch["conditioning"], batch["statistics_target"])[asked]
+        fused = average(batch["infrared_target"][asked], batch["visible_target"][asked], wishes).clamp(0, 1)
+        night = batch["brightened"][asked] > 0
+        if night.any():
+            chosen = {name: value[asked][night] for name, value in batch.items()}
+            conditioning = chosen["conditioning"]
+            statistics = conditioning[:, -chosen["statistics_target"].shape[1] :]
+            plain = average(chosen["infrared"], chosen["visible"], without_repairs(conditioning, statistics)).clamp(
+                0, 1
+            )
+            fused[night] = no_darker(fused[night], plain)
+        return brought_out(fused, batch["highlight"][asked])
 
     def example(self) -> Tensor:
         """A plain instruction, (1, C)."""

@@ -47,6 +47,12 @@ def brought_out(picture: Tensor, mask: Tensor) -> Tensor:
     return ycbcr_to_rgb((luma + lift).clamp(0, 1), chroma).clamp(0, 1)
 
 
+def no_darker(picture: Tensor, plain: Tensor) -> Tensor:
+    """A brightened fusion (B, 3, H, W) that is nowhere darker than the plain one: warm people still glow in it."""
+    luma, chroma = rgb_to_ycbcr(picture)
+    return ycbcr_to_rgb(torch.maximum(luma, rgb_to_ycbcr(plain)[0]), chroma).clamp(0, 1)
+
+
 def fusion_target(infrared: Tensor, visible: Tensor, highlight: Tensor, conditioning: Tensor) -> Target:
     """The target of a fusion of a target pair under the wishes of an instruction.
 

@@ -35,7 +35,8 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
     Each sample is a dict of float32 tensors: ``infrared`` (1, S, S) and ``visible`` (3, S, S) as the network sees them,
     ``infrared_target`` and ``visible_target``, ``highlight`` (1, S, S) soft mask of what to bring out,
     ``conditioning`` (C,), the instruction and the statistics of what the network sees, ``statistics_target`` those of
-    the target pair, and ``plain`` (): 1 where nothing is asked and nothing has to be repaired.
+    the target pair, ``plain`` (): 1 where nothing is asked and nothing has to be repaired, and ``brightened`` (): 1
+    where a natural night is to be made brighter.
     """
 
     def __init__(self, store: CropStore, recipe: Recipe) -> None:
@@ -54,7 +55,8 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
         damage = _draw_damage(mix, rng)
         asked = _draw_words(damage, crop["night"], self.recipe, fields, rng)
         visible_target = crop["visible"]
-        if crop["night"] and not any(name in damage for name in _VISIBLE) and rng.random() < mix.night:
+        brightened = crop["night"] and not any(name in damage for name in _VISIBLE) and rng.random() < mix.night
+        if brightened:
             severity = rng.uniform(*mix.severity)
             fields["visible.low_light"] = severity
             visible_target = night.at_severity(crop["enhanced"], crop["illumination"], severity)
@@ -75,6 +77,7 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
             "conditioning": torch.tensor([*fields.values(), *picture_statistics(*seen)], dtype=torch.float32),
             "statistics_target": torch.from_numpy(picture_statistics(*target)),
             "plain": torch.tensor(float(plain)),
+            "brightened": torch.tensor(float(brightened)),
         }
 
 
