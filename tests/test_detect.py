@@ -223,7 +223,17 @@ def test_a_yolox_network_is_decoded(tmp_path: Path) -> None:
         YoloxDetector(tmp_path / "bad.onnx")
 
 
-def test_the_service_detects(model: Model, pair_files: tuple[Path, Path]) -> None:
+def test_a_card_can_ask_for_a_second_look_at_half_the_size(model: Model, picture: Path) -> None:
+    once = Detector(model, threads=1).detect(picture, 0.5)
+    card = replace(model.card, training={**model.card.training, "scales": [1.0, 0.5]})
+    twice = Detector(Model(card, model.folder), threads=1).detect(picture, 0.5)
+    # The network of these tests gives the same boxes whatever it sees: twice as large in the whole picture.
+    sides = np.array([48, 32, 48, 32])
+    doubled = {tuple(np.minimum(2 * np.array(item.box), sides).tolist()) for item in once}
+    assert {item.box for item in once} | doubled == {item.box for item in twice}
+
+
+def test_the_service_detects(model: Model, pair_files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("fastapi", reason="the service needs lexifuse[service]")
     from lexifuse.service import ServiceSettings, create_api
     from lexifuse.service.server import serve_in_background
@@ -236,6 +246,10 @@ def test_the_service_detects(model: Model, pair_files: tuple[Path, Path]) -> Non
         assert (told["detector"], told["threshold"]) == ("d", 0.8)
         status, told = _post(f"{url}/v1/detect", pair_files, threshold="7")
         assert (status, told["type"]) == (422, "urn:lexifuse:problem:invalid")
+    with serve_in_background(create_api(ServiceSettings(threads=1))) as url:
+        status, told = _post(f"{url}/v1/detect", pair_files)
+        assert (status, told["detector"]) == (200, "detector")
+    monkeypatch.setattr("lexifuse.service.engine.detectors", list)
     with serve_in_background(create_api(ServiceSettings(threads=1))) as url:
         status, told = _post(f"{url}/v1/detect", pair_files)
         assert (status, told["type"]) == (501, "urn:lexifuse:problem:not-available")

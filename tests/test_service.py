@@ -157,8 +157,10 @@ def test_inspect_and_auto(client: Client, pair_files: Files, day: Scene) -> None
     assert fused.instruction == seen.instruction.with_values({"balance": 0.5})
 
 
-def test_detection_says_that_it_is_not_here(url: str) -> None:
-    assert "no detector" in problem(post(url, "/v1/detect"), 501, "not-available")
+def test_detection_says_that_it_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lexifuse.service.engine.detectors", list)
+    with serve_in_background(create_api(ServiceSettings(threads=1))) as url:
+        assert "no detector" in problem(post(url, "/v1/detect"), 501, "not-available")
 
 
 def test_models_and_health(url: str, client: Client) -> None:

@@ -60,6 +60,7 @@ class Detector:
         self.model = model
         self.threshold = float(model.card.training.get("threshold", 0.3))
         self.longest = int(model.card.training.get("longest", LONGEST))
+        self.scales = tuple(float(scale) for scale in model.card.training.get("scales", (1.0,)))
 
     @property
     def name(self) -> str:
@@ -86,18 +87,20 @@ class Detector:
         """
         pixels = read_picture(image, "picture").pixels
         height, width = pixels.shape[:2]
-        planes, scale = _shrunk(to_float(pixels), self.longest)
-        boxes, scores = self._run(planes)
+        planes = _shrunk(to_float(pixels), self.longest)
+        seen = [self._look(_shrunk(planes, max(1, round(scale * max(planes.shape[:2]))))) for scale in self.scales]
+        boxes, scores = (np.concatenate(found) for found in zip(*seen, strict=True))
         least = self.threshold if threshold is None else threshold
-        return sort_out(boxes / scale, scores, width, height, least)
+        return sort_out(boxes * [width, height, width, height], scores, width, height, least)
 
-    def _run(self, planes: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _look(self, planes: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Boxes (N, 4) of all cells as shares of the picture's sides, and their scores (N, C)."""
         multiple = self.model.card.size_multiple
         planes = np.repeat(planes[..., None], 3, axis=2) if planes.ndim == 2 else planes
         below, beside = -planes.shape[0] % multiple, -planes.shape[1] % multiple
         padded = np.pad(planes, ((0, below), (0, beside), (0, 0)), mode="edge")
         answer: Any = self._session.run(["boxes", "scores"], {"image": padded.transpose(2, 0, 1)[None]})
-        return answer[0][0], answer[1][0]
+        return answer[0][0] / np.tile(planes.shape[1::-1], 2), answer[1][0]
 
 
 def sort_out(
@@ -152,12 +155,12 @@ def load_detector(name_or_path: str | Path = "", *, threads: int = 0, provider: 
     return Detector(find_detector(name_or_path), threads=threads, provider=provider)
 
 
-def _shrunk(planes: NDArray[np.float32], longest: int) -> tuple[NDArray[np.float32], float]:
+def _shrunk(planes: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
     side = max(planes.shape[:2])
     if side <= longest:
-        return planes, 1.0
+        return planes
     import cv2
 
     scale = longest / side
     size = max(1, round(planes.shape[1] * scale)), max(1, round(planes.shape[0] * scale))
-    return np.asarray(cv2.resize(planes, size, interpolation=cv2.INTER_AREA), np.float32), scale
+    return np.asarray(cv2.resize(planes, size, interpolation=cv2.INTER_AREA), np.float32)

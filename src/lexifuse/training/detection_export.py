@@ -26,6 +26,7 @@ from lexifuse.training.detector import SIZE_MULTIPLE, CompactDetector
 
 _OPSET = 17
 _OVERLAP = 128
+_SCALES = (1.0, 0.5)  # at which a picture is looked at: windows of training hold no object larger than themselves
 THRESHOLD = 0.3
 
 
@@ -108,6 +109,7 @@ def export_detector(
             "pictures": "text-to-pixels" if together else recipe.pictures,
             "classes": list(CLASSES),
             "threshold": threshold,
+            "scales": _SCALES,
             "steps": steps,
             "torch": torch.__version__,
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
