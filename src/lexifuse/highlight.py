@@ -23,6 +23,7 @@ from lexifuse.pixels import change_depth, luma, to_float
 _SIDE = 640  # pixels, longest side of the view in which shapes are looked for
 _SURROUNDINGS = 24.0  # pixels of that view
 _NEAR = 12.0
+_EDGE = 4.0
 _FINE_SIGMA = 3.0  # pixels; wider means are taken of smaller pictures
 _WARMER = 0.16  # above the surroundings, as a share of the range between the coldest and warmest percent
 _PUSH, _STRETCH = 0.14, 0.5  # of the full range, and of the difference that is there already
@@ -135,8 +136,7 @@ def _lifted(image: NDArray[Any], mask: NDArray[np.uint8]) -> NDArray[Any]:
     """The picture with the luma in the mask pushed away from, and stretched about, the luma around it."""
     height, width = mask.shape
     plane = luma(to_float(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)))
-    soft = _blurred(mask.astype(np.float32), 1.0)
-    lift = soft * _push(plane, soft)
+    lift = _blurred(mask.astype(np.float32), 1.0) * _push(plane, mask)
     result = np.empty_like(image)
     top = 1.0 if image.dtype.kind == "f" else float(np.iinfo(image.dtype).max)
     rows, columns = image.shape[:2]
@@ -148,14 +148,30 @@ def _lifted(image: NDArray[Any], mask: NDArray[np.uint8]) -> NDArray[Any]:
     return result
 
 
-def _push(plane: _Plane, soft: _Plane) -> _Plane:
-    """What to add inside the mask, -1..1."""
-    inside = _blurred(plane * soft, _NEAR) / (_blurred(soft, _NEAR) + 1e-3)
-    around = _blurred(plane * (1 - soft), _NEAR) / (_blurred(1 - soft, _NEAR) + 1e-3)
-    difference = inside - around
-    push = np.where(difference > -_SPARED, _PUSH, -_PUSH).astype(np.float32) + _STRETCH * difference
+def _push(plane: _Plane, mask: NDArray[np.uint8]) -> _Plane:
+    """What to add inside the mask and close to it, -1..1: each object goes one way, up or down, as a whole."""
+    count, labels = cv2.connectedComponents(mask, connectivity=8)
+    labels = labels.astype(np.float32)  # which dilation takes
+    ring = np.where(mask > 0, 0, _widened(labels, _NEAR)).astype(np.int32)
+    inside, around = _means(plane, labels.astype(np.int32), count), _means(plane, ring, count)
+    difference = inside - np.where(np.bincount(ring.ravel(), minlength=count) > 0, around, inside)
+    push = np.where(difference > -_SPARED, _PUSH, -_PUSH) + _STRETCH * difference
+    pushed = push[_widened(labels, _EDGE).astype(np.int32)]
     # What is bright already keeps its detail: it goes only part of the way to white, or to black.
-    return np.asarray(np.clip(push, -_MOST * inside, _MOST * (1.0 - inside)), np.float32)
+    local = _blurred(plane * mask, _NEAR) / (_blurred(mask.astype(np.float32), _NEAR) + 1e-3)
+    return np.asarray(np.clip(pushed, -_MOST * local, _MOST * (1.0 - local)), np.float32)
+
+
+def _means(plane: _Plane, labels: NDArray[np.int32], count: int) -> NDArray[np.float64]:
+    """The mean of a plane over every label, (count,)."""
+    sums = np.bincount(labels.ravel(), plane.ravel(), count)
+    return sums / np.maximum(np.bincount(labels.ravel(), minlength=count), 1)
+
+
+def _widened(labels: _Plane, reach: float) -> _Plane:
+    """Labels (H, W) that also cover what lies within a reach in pixels; of two, the larger."""
+    side = 2 * round(reach) + 1
+    return np.asarray(cv2.dilate(labels, np.ones((side, side), np.uint8)), np.float32)
 
 
 def _blurred(plane: _Plane, sigma: float) -> _Plane:

@@ -59,4 +59,13 @@ def _outline(cut: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
         cv2.setRNGSeed(0)  # GrabCut begins with random means: the same picture shall give the same outline.
         cv2.grabCut(small, known, None, *models, _ITERATIONS, cv2.GC_INIT_WITH_MASK)  # type: ignore[call-overload]
         inside = ((known == cv2.GC_FGD) | (known == cv2.GC_PR_FGD)).astype(np.uint8)
-    return np.asarray(cv2.resize(inside, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+    return np.asarray(cv2.resize(_solid(inside), (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _solid(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The largest piece of a mask, without holes: windows belong to a car."""
+    pieces, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    solid = np.zeros_like(mask)
+    if pieces:
+        cv2.drawContours(solid, [max(pieces, key=cv2.contourArea)], 0, 1, cv2.FILLED)
+    return solid
