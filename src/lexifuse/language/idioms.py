@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 IDIOMS: tuple[tuple[str, str], ...] = (
+    (r"nois[ey] ?- ?(?:ridden|riddled|laden|filled|infested)", "noisy"),
     # Damage. Each pattern is of lower-case words between single spaces, signs among them.
     (
         r"(?:looks|look|is|are|'s)? ?(?:as if|as though|like) (?:someone|somebody|something)(?: has"

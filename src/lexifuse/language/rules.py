@@ -34,6 +34,7 @@ _GOOD = {"good", "fine", "great", "ok", "okay", "perfect", "excellent", "alright
 _STATES = {"is", "are", "was", "were", "looks", "look", "seems", "seem", "it's"}
 _TURNS = {"not", "no", "isn't", "aren't", "wasn't", "never", "hardly", "barely", "less", "should", "must", "if"}
 _INTENSE = {"very", "perfectly", "really", "quite", "nice", "and"}
+_VERBS = {"does", "do", "did", "has", "have", "is", "are"}
 _FAINT = -1.0
 """Logit above which a word may have a part in a field."""
 _LOUD = 0.0
@@ -105,6 +106,12 @@ def _is_praise(words: Sequence[str], index: int) -> bool:
     return words[index] in _PRAISE and bool(before) and before[-1] in _STATES and not _TURNS & set(before)
 
 
+def _says_as_well(words: Sequence[str]) -> bool:
+    """Whether something is said of the one camera that holds for the other too: "also", "so does the thermal"."""
+    so = any(one == "so" and two in _VERBS for one, two in zip(words, words[1:], strict=False))
+    return so or bool(_AS_WELL & set(words))
+
+
 def _of_other_camera(
     name: str, answer: Answer, words: Sequence[str], where: Sequence[int], marks: NDArray[np.float32]
 ) -> bool:
@@ -128,7 +135,7 @@ def _of_other_camera(
         return cameras_of(words) == {"visible"} or elsewhere
     if answer.certainty[name] >= CONFIDENT:
         heard = {where[index] for index in _reasons(marks[:, TAGS.index(name)], _LOUD)}
-        if not heard <= spots or _AS_WELL & set(words):
+        if not heard <= spots or _says_as_well(words):
             return False
     # "no noise here; the other has some": what a negated clause does not ask for was read from elsewhere.
     spoken = [_clause(words, where, clause) for clause in spots]
