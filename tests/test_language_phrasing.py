@@ -166,4 +166,4 @@ def test_long_prompts_are_rephrased_in_linear_time() -> None:
     "prompt", ["the RGB has noise; so does the thermal", "the visible image is noisy and so is the infrared"]
 )
 def test_what_holds_for_the_other_camera_too(prompt: str) -> None:
-    assert set(lexifuse.read_prompt(prompt).instruction.asked_for()) == {"visible.noise", "infrared.noise"}
+    assert set(read_prompt(prompt).instruction.asked_for()) == {"visible.noise", "infrared.noise"}

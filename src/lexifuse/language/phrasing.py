@@ -1,7 +1,7 @@
 """Turns of phrase put into the plain words that the network was taught, before it reads them.
 
-The network knows words well and turns of phrase less so: "without the haze it would be perfect" asks for what it seems to
-deny, "no rain, fog or noise" denies three things, and "the IR has a venetian blind effect" is about stripes. Each
+The network knows words well and turns of phrase less so: "without the haze it would be perfect" asks for what it seems
+to deny, "no rain, fog or noise" denies three things, and "the IR has a venetian blind effect" is about stripes. Each
 rule here is one such turn. Every plain word knows which of the user's words it stands for, so that the account of a
 reading stays in the user's words.
 """

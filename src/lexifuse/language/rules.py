@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +109,7 @@ def _is_praise(words: Sequence[str], index: int) -> bool:
 
 def _says_as_well(words: Sequence[str]) -> bool:
     """Whether something is said of the one camera that holds for the other too: "also", "so does the thermal"."""
-    so = any(one == "so" and two in _VERBS for one, two in zip(words, words[1:], strict=False))
+    so = any(one == "so" and two in _VERBS for one, two in pairwise(words))
     return so or bool(_AS_WELL & set(words))
 
 
