@@ -49,12 +49,13 @@ def test_no_slot_is_left_open() -> None:
     assert not [text for text in (corpus.draw().text for _ in range(3000)) if "{" in text or "}" in text]
 
 
-def test_there_are_enough_hand_written_prompts_of_every_style_in_both_splits() -> None:
-    splits = {name: hand_written(name) for name in ("validation", "test")}
+def test_there_are_enough_hand_written_prompts_of_every_style_in_each_split() -> None:
+    splits = {name: hand_written(name) for name in ("validation", "test", "check")}
     assert sum(map(len, splits.values())) >= 600
     for prompts in splits.values():
         assert set(Counter(item.style for item in prompts)) == set(STYLES)
-    assert not {item.prompt for item in splits["validation"]} & {item.prompt for item in splits["test"]}
+    seen = {item.prompt for item in splits["validation"]}
+    assert not seen & {item.prompt for name in ("test", "check") for item in splits[name]}
 
 
 def test_slips_of_the_keyboard_are_repaired() -> None:

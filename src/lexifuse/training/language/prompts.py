@@ -46,7 +46,8 @@ def hand_written(split: str) -> list[LabelledPrompt]:
     """The prompts of a split.
 
     Args:
-        split: ``validation``, which may choose between models, or ``test``, which only measures.
+        split: ``validation``, which may choose between models, ``test``, which only measures, or ``check``, which was
+            written later and whose errors nobody has looked at.
     """
     lines = resources.files("lexifuse.training.language").joinpath("data", f"{split}.jsonl").read_text("utf-8")
     records = [json.loads(line) for line in lines.splitlines()]
