@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from lexifuse.cli.options import ModelName, Provider, Threads
+from lexifuse.cli.options import (
+    DetectorName,
+    Host,
+    LogLevel,
+    MaxMegabytes,
+    MaxMegapixels,
+    ModelName,
+    Port,
+    Provider,
+    Threads,
+)
 from lexifuse.errors import MissingExtraError, UsageError
 
 WAIT_SECONDS = 300.0
@@ -14,31 +24,15 @@ WAIT_SECONDS = 300.0
 
 
 def app(
-    host: Annotated[str, typer.Option("--host", envvar="LEXIFUSE_HOST", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", envvar="LEXIFUSE_PORT", min=0, max=65535, help="0 takes one that is free.")
-    ] = 8000,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
     model: ModelName = "compact",
-    detector: Annotated[
-        str,
-        typer.Option(
-            "--detector",
-            envvar="LEXIFUSE_DETECTOR",
-            help="Name or folder of a detector, for boxes; else the one that comes with this version, if any.",
-            show_default=False,
-        ),
-    ] = "",
+    detector: DetectorName = "",
     threads: Threads = 0,
-    max_megabytes: Annotated[
-        int, typer.Option("--max-megabytes", envvar="LEXIFUSE_MAX_MEGABYTES", min=1, help="Largest file.")
-    ] = 64,
-    max_megapixels: Annotated[
-        float, typer.Option("--max-megapixels", envvar="LEXIFUSE_MAX_MEGAPIXELS", help="Largest picture.")
-    ] = 40.0,
+    max_megabytes: MaxMegabytes = 64,
+    max_megapixels: MaxMegapixels = 40.0,
     browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
-    log_level: Annotated[
-        str, typer.Option("--log-level", envvar="LEXIFUSE_LOG_LEVEL", help="debug, info, warning or error.")
-    ] = "warning",
+    log_level: LogLevel = "warning",
     provider: Provider = "cpu",
 ) -> None:
     """Open a page in the browser: drop two pictures, type, see, type again; until Ctrl-C or SIGTERM.

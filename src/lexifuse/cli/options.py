@@ -37,3 +37,27 @@ def parse_settings(settings: list[str] | None) -> dict[str, Any]:
             raise UsageError(f"--set takes KEY=VALUE, not '{setting}': for example --set visible.haze=0.8")
         values[key.strip()] = value.strip()
     return values
+
+
+Host = Annotated[str, typer.Option("--host", envvar="LEXIFUSE_HOST", help="Address to listen on.")]
+Port = Annotated[
+    int, typer.Option("--port", envvar="LEXIFUSE_PORT", min=0, max=65535, help="0 takes one that is free.")
+]
+DetectorName = Annotated[
+    str,
+    typer.Option(
+        "--detector",
+        envvar="LEXIFUSE_DETECTOR",
+        help="Name or folder of a detector; else the one inside the package.",
+        show_default=False,
+    ),
+]
+MaxMegabytes = Annotated[
+    int, typer.Option("--max-megabytes", envvar="LEXIFUSE_MAX_MEGABYTES", min=1, help="Largest file or request.")
+]
+MaxMegapixels = Annotated[
+    float, typer.Option("--max-megapixels", envvar="LEXIFUSE_MAX_MEGAPIXELS", help="Largest picture.")
+]
+LogLevel = Annotated[
+    str, typer.Option("--log-level", envvar="LEXIFUSE_LOG_LEVEL", help="debug, info, warning or error.")
+]

@@ -6,25 +6,25 @@ from typing import Annotated
 
 import typer
 
-from lexifuse.cli.options import ModelName, Provider, Threads
+from lexifuse.cli.options import (
+    DetectorName,
+    Host,
+    LogLevel,
+    MaxMegabytes,
+    MaxMegapixels,
+    ModelName,
+    Port,
+    Provider,
+    Threads,
+)
 from lexifuse.errors import MissingExtraError, UsageError
 
 
 def serve(
-    host: Annotated[str, typer.Option("--host", envvar="LEXIFUSE_HOST", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", envvar="LEXIFUSE_PORT", min=0, max=65535, help="0 takes one that is free.")
-    ] = 8000,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
     model: ModelName = "compact",
-    detector: Annotated[
-        str,
-        typer.Option(
-            "--detector",
-            envvar="LEXIFUSE_DETECTOR",
-            help="Name or folder of a detector, for /v1/detect; else the one that comes with this version, if any.",
-            show_default=False,
-        ),
-    ] = "",
+    detector: DetectorName = "",
     workers: Annotated[int, typer.Option("--workers", envvar="LEXIFUSE_WORKERS", min=1, help="Fusions at a time.")] = 2,
     threads: Threads = 0,
     queue: Annotated[
@@ -33,12 +33,8 @@ def serve(
     time_limit: Annotated[
         float, typer.Option("--time-limit", envvar="LEXIFUSE_TIME_LIMIT", help="Seconds per request, waiting included.")
     ] = 30.0,
-    max_megabytes: Annotated[
-        int, typer.Option("--max-megabytes", envvar="LEXIFUSE_MAX_MEGABYTES", min=1, help="Largest request.")
-    ] = 64,
-    max_megapixels: Annotated[
-        float, typer.Option("--max-megapixels", envvar="LEXIFUSE_MAX_MEGAPIXELS", help="Largest picture.")
-    ] = 40.0,
+    max_megabytes: MaxMegabytes = 64,
+    max_megapixels: MaxMegapixels = 40.0,
     api_keys: Annotated[
         str,
         typer.Option(
@@ -57,9 +53,7 @@ def serve(
             show_default=False,
         ),
     ] = "",
-    log_level: Annotated[
-        str, typer.Option("--log-level", envvar="LEXIFUSE_LOG_LEVEL", help="debug, info, warning or error.")
-    ] = "info",
+    log_level: LogLevel = "info",
     provider: Provider = "cpu",
 ) -> None:
     """Serve fusion over HTTP until Ctrl-C or SIGTERM; see /openapi.json.
