@@ -19,7 +19,7 @@ KEY_HEADER = "X-API-Key"
 _HELD_REQUESTS = 8
 """Bodies of the largest size that are held at once, all requests together, before uploads are refused."""
 
-_LINGER_SECONDS = 2.0
+_LINGER_SECONDS, _LINGER_BYTES = 2.0, 64 * 2**20
 """How long an upload that was refused is read and thrown away, so that the client gets to see the answer."""
 
 
@@ -131,7 +131,9 @@ class _Body:
 
     async def _linger(self) -> None:
         """Closing while bytes come in would reset the connection, and the client might never see the answer."""
+        left = _LINGER_BYTES
         with suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_SECONDS):
-                while (await self._receive()).get("more_body", False):
+                while left > 0 and (message := await self._receive()).get("more_body", False):
+                    left -= len(message.get("body", b""))
                     await asyncio.sleep(0)  # Lets the time limit be seen where bytes are always there.
