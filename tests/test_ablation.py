@@ -1,4 +1,4 @@
-"""Ablations of Text-IF: one part less per variant, a table that says its schedule, and exact continuation."""
+"""Ablations: one part less per variant, a table that says its schedule, and exact continuation."""
 
 from __future__ import annotations
 
@@ -85,6 +85,18 @@ def test_each_variant_lacks_one_part_and_shares_the_rest() -> None:
         variants(load_recipe("compact"), 10)
 
 
+def test_from_text_to_pixels_lacks_a_part_of_its_own_in_each_variant() -> None:
+    whole, *others = variants(load_recipe("text-to-pixels-small"), 300)
+    shape = whole.recipe.text_to_pixels
+    changed = [
+        {name for name, value in variant.recipe.text_to_pixels or () if value != getattr(shape, name)}
+        for variant in others
+    ]
+    assert changed == [{"codebook"}, {"listening"}, {"extractor"}]
+    assert {variant.recipe.steps for variant in (whole, *others)} == {300}
+    assert "### From Text to Pixels: ablations" in to_markdown([], schedule(whole.recipe, 300))
+
+
 def test_every_variant_is_measured(ablated: tuple[Path, list[Row]]) -> None:
     rows = {row.name: row for row in ablated[1]}
     for row in rows.values():
@@ -137,7 +149,8 @@ def test_a_row_of_another_schedule_is_not_taken_for_this_one(ablated: tuple[Path
     assert ablation._stored(folder, longer) is None
 
 
-def test_the_command_makes_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("network", ["text-if", "text-to-pixels"])
+def test_the_command_makes_the_table(network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {}
 
     def stand_in(recipe: Recipe, data: Path, out: Path, **options: object) -> None:
@@ -146,8 +159,8 @@ def test_the_command_makes_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (out / MARKDOWN).write_text("the table")
 
     monkeypatch.setattr(ablation, "ablate", stand_in)
-    call = ["ablate", "text-if", "--data", str(tmp_path), "-o", str(tmp_path / "out"), "--steps", "7"]
+    call = ["ablate", network, "--data", str(tmp_path), "-o", str(tmp_path / "out"), "--steps", "7"]
     result = CliRunner().invoke(train_app, call)
     assert result.exit_code == 0, result.output
     assert "the table" in result.output
-    assert (asked["network"], asked["steps"], asked["data"]) == ("text-if", 7, tmp_path)
+    assert (asked["network"], asked["steps"], asked["data"]) == (network, 7, tmp_path)

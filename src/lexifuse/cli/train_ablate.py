@@ -17,23 +17,47 @@ def _ablate() -> None:
     """Train with one part taken away at a time."""
 
 
+Steps = Annotated[int, typer.Option("--steps", min=1, help="Steps that each variant is trained for.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the table and a run per variant.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="A recipe that ships with lexifuse, or a YAML file.")]
+Accelerator = Annotated[str, typer.Option("--accelerator", help="auto, cpu, cuda or mps.")]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="Loader processes.")]
+
+
 @ablate_app.command("text-if")
 def ablate_text_if(
     data: DataRoot,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the table and a run per variant.")] = Path(
-        "runs/ablation-text-if"
-    ),
-    recipe: Annotated[
-        str, typer.Option("--recipe", help="A recipe that ships with lexifuse, or a YAML file.")
-    ] = "text-if-small",
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps that each variant is trained for.")] = 500,
-    accelerator: Annotated[str, typer.Option("--accelerator", help="auto, cpu, cuda or mps.")] = "auto",
-    workers: Annotated[int, typer.Option("--workers", min=0, help="Loader processes.")] = 1,
+    out: Out = Path("runs/ablation-text-if"),
+    recipe: RecipeName = "text-if-small",
+    steps: Steps = 500,
+    accelerator: Accelerator = "auto",
+    workers: Workers = 1,
 ) -> None:
     """Text-IF without text, with text at one level, under a sentence vector, and without cross-attention.
 
     Writes a table of the restoration gain and nine metrics. A call that was interrupted goes on where it stopped.
     """
+    _run(data, out, recipe, steps, accelerator, workers)
+
+
+@ablate_app.command("text-to-pixels")
+def ablate_text_to_pixels(
+    data: DataRoot,
+    out: Out = Path("runs/ablation-text-to-pixels"),
+    recipe: RecipeName = "text-to-pixels-small",
+    steps: Steps = 500,
+    accelerator: Accelerator = "auto",
+    workers: Workers = 1,
+) -> None:
+    """From Text to Pixels without codebook, without text, and with dilated convolutions.
+
+    Writes a table of the restoration gain and nine metrics. A call that was interrupted goes on where it stopped.
+    `train compare` takes the checkpoints and says what detectors make of their pictures.
+    """
+    _run(data, out, recipe, steps, accelerator, workers)
+
+
+def _run(data: Path, out: Path, recipe: str, steps: int, accelerator: str, workers: int) -> None:
     from lexifuse.training import require
 
     require()

@@ -1,4 +1,4 @@
-"""Ablations of Text-IF: one part taken away at a time, each trained by the same small schedule and measured alike."""
+"""Ablations of networks that hear text: one part less at a time, each trained by the same small schedule."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from lexifuse.training.checkpoint import load_average
 from lexifuse.training.crops import open_crops
 from lexifuse.training.families import TextFamily, family_of
 from lexifuse.training.prompt_book import PromptBook
-from lexifuse.training.recipe import Recipe, TextConditioning, TextIFShape
+from lexifuse.training.recipe import Recipe, TextConditioning, TextIFShape, TextToPixelsShape
 from lexifuse.training.text_encoders import TextEncoder
 from lexifuse.training.trainer import train
 from lexifuse.training.validation import plain_metrics, validate
 
 MARKDOWN, JSON = "ablation.md", "ablation.json"
 _RESULT = "result.json"
+_TITLES = {"text-if": "Text-IF", "text-to-pixels": "From Text to Pixels"}
 _FREE_PROMPTS = 400
 _OTHER_SEED = 1_000_003
 _WARM_UP = 10  # the warm-up is at most one step in so many
@@ -66,24 +67,33 @@ class Row:
 
 
 def variants(recipe: Recipe, steps: int) -> list[Variant]:
-    """The whole network and four that each lack one part, under a schedule of so many steps.
+    """The whole network and some that each lack or change one part, under a schedule of so many steps.
 
     Args:
-        recipe: of Text-IF.
+        recipe: of Text-IF or of From Text to Pixels.
         steps: of training.
 
     Raises:
         UsageError: the recipe makes another network.
     """
-    if recipe.network != "text-if" or recipe.text is None:
-        raise UsageError(f"the ablations are of text-if, and this recipe makes '{recipe.network}': give one of text-if")
-    shape, text = recipe.text_if or TextIFShape(), recipe.text
     small = {"steps": steps, "warm_up": min(recipe.warm_up, steps // _WARM_UP)}
+    recipe = recipe.model_copy(update=small)
+    if recipe.network == "text-if" and recipe.text is not None:
+        return _variants_of_text_if(recipe, recipe.text)
+    if recipe.network == "text-to-pixels":
+        return _variants_of_text_to_pixels(recipe)
+    raise UsageError(
+        f"ablations are of text-if and of text-to-pixels, and this recipe makes '{recipe.network}': give one of those"
+    )
+
+
+def _variants_of_text_if(recipe: Recipe, text: TextConditioning) -> list[Variant]:
+    shape = recipe.text_if or TextIFShape()
     titles = {"tokens": "token features", "sentence": "frozen sentence vector"}
     other = "sentence" if text.features == "tokens" else "tokens"
 
     def variant(name: str, title: str, text: TextConditioning = text, **changes: Any) -> Variant:
-        changed = {**small, "text": text, "text_if": shape.model_copy(update=changes)}
+        changed = {"text": text, "text_if": shape.model_copy(update=changes)}
         return Variant(name, title, recipe.model_copy(update=changed))
 
     levels = ", ".join(map(str, shape.guided))
@@ -93,6 +103,21 @@ def variants(recipe: Recipe, steps: int) -> list[Variant]:
         variant("one-level", "text at level 4 only", guided=(4,)),
         variant(other, f"{titles[other]} instead", text.model_copy(update={"features": other})),
         variant("no-cross-attention", "without cross-attention", cross_attention=False),
+    ]
+
+
+def _variants_of_text_to_pixels(recipe: Recipe) -> list[Variant]:
+    shape = recipe.text_to_pixels or TextToPixelsShape()
+
+    def variant(name: str, title: str, **changes: Any) -> Variant:
+        changed = {"text_to_pixels": shape.model_copy(update=changes)}
+        return Variant(name, title, recipe.model_copy(update=changed))
+
+    return [
+        variant("whole", "whole: multi-level extractor, text, codebook"),
+        variant("no-codebook", "without codebook", codebook=None),
+        variant("no-text", "without text", listening="nowhere"),
+        variant("dilated", "dilated convolutions instead of the multi-level extractor", extractor="dilated"),
     ]
 
 
@@ -110,7 +135,7 @@ def ablate(
     """Train and measure every variant, or go on where an interrupted call with the same ``out`` stopped.
 
     Args:
-        recipe: of Text-IF; its steps are not used.
+        recipe: of Text-IF or From Text to Pixels; its steps are not used.
         data: folder of the data sets that it names.
         out: folder for ``ablation.md``, ``ablation.json``, the crops and a folder per variant.
         steps: of training, each variant.
@@ -150,6 +175,7 @@ def ablate(
 def schedule(recipe: Recipe, steps: int) -> dict[str, Any]:
     """What has to be known to judge the table."""
     return {
+        "network": recipe.network,
         "steps": steps,
         "steps_of_the_recipe": recipe.steps,
         "batch": recipe.batch,
@@ -168,7 +194,7 @@ def to_markdown(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
         **{f"{name} ↑": [row.metrics[name] for row in rows] for name in NINE},
     }
     lines = [
-        "### Text-IF: ablations",
+        f"### {_TITLES[facts['network']]}: ablations",
         "",
         f"A small schedule: each row was trained for {facts['steps']:,} steps of {facts['batch']} crops of "
         f"{facts['crop']} pixels, once (seed {facts['seed']}), where the recipe itself wants "

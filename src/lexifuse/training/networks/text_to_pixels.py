@@ -131,7 +131,10 @@ class TextGuidedLayer(nn.Module):
 
 
 class Quantiser(nn.Module):
-    """The way into a codebook and out of it: a norm and 1x1 to the width of the codes, 1x1 back.
+    """The way into a codebook and out of it: a norm, 1x1 to the width of the codes, batch normalisation; 1x1 back.
+
+    The batch normalisation keeps features where codes are. Without it their common mean outran the codes within 100
+    steps, and the commitment shrank them: of 256 codes a perplexity of 3 was left after 250 steps.
 
     Args:
         width: channels of the features.
@@ -141,7 +144,11 @@ class Quantiser(nn.Module):
     def __init__(self, width: int, codebook: Mapping[str, Any]) -> None:
         super().__init__()
         self.codebook = Codebook(**codebook)
-        self.into = nn.Sequential(ChannelNorm(width), nn.Conv2d(width, self.codebook.width, 1))
+        self.into = nn.Sequential(
+            ChannelNorm(width),
+            nn.Conv2d(width, self.codebook.width, 1, bias=False),
+            nn.BatchNorm2d(self.codebook.width, affine=False),
+        )
         self.out = nn.Conv2d(self.codebook.width, width, 1)
 
     def forward(self, features: Tensor) -> Quantised:
