@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 import lexifuse
-from lexifuse.boxes import CLASSES, class_of
+from lexifuse.boxes import CLASSES, Detection, class_of
 from lexifuse.cli import app
 from lexifuse.datasets.annotated import AnnotatedBox, AnnotatedPair, AnnotationList, write_annotations
 from lexifuse.datasets.synthetic import CLASSES as SCENE_CLASSES
@@ -27,17 +29,25 @@ from lexifuse.detect import load_detector
 from lexifuse.errors import InputError, LexifuseError, ModelError, UsageError
 from lexifuse.images import write_image
 from lexifuse.language.plain_words import NOTHING_ASKED
+from lexifuse.metrics import NINE
+from lexifuse.metrics.average_precision import LabelledPicture
+from lexifuse.training import comparison
 from lexifuse.training.bilevel_recipe import BilevelRecipe, load_bilevel_recipe
 from lexifuse.training.bilevel_samples import BilevelSamples, both_levels
 from lexifuse.training.bilevel_trainer import train_bilevel
 from lexifuse.training.checkpoint import save_checkpoint
+from lexifuse.training.comparison import Measured, Setting, compare, read_labelled
+from lexifuse.training.comparison_recipe import ComparisonRecipe, ComparisonRow, load_comparison_recipe
+from lexifuse.training.comparison_table import table_rows, to_json, to_markdown
 from lexifuse.training.detection_export import export_detector
 from lexifuse.training.detection_recipe import DetectorRecipe
 from lexifuse.training.detection_store import WindowStore
 from lexifuse.training.detection_trainer import network_of
 from lexifuse.training.export import export_model
 from lexifuse.training.families import family_of
+from lexifuse.training.looks import look_at, look_through
 from lexifuse.training.recipe import CodebookShape, DataSource, Recipe, TextConditioning, TextToPixelsShape
+from lexifuse.training.still_pictures import train_on
 from lexifuse.training.text_encoders import EmbeddedEncoder
 
 FUSION = Recipe(
@@ -220,3 +230,128 @@ def test_what_cannot_be_trained_is_told_in_one_line(start: dict[str, Any], tmp_p
     with pytest.raises(UsageError, match="recipe bilevel: strategy: Input should be 'joint', 'alternating'"):
         load_bilevel_recipe("bilevel", strategy="sideways")
     assert load_bilevel_recipe("bilevel", prompts="scene", steps=None).prompts == "scene"
+
+
+# ---- the comparison ----
+
+ROWS = (
+    ComparisonRow(name="visible", title="visible", pictures="visible"),
+    ComparisonRow(name="max", title="brighter of both", pictures="max"),
+    ComparisonRow(name="told", title="told the classes", fusion="small", prompts="objects"),
+    ComparisonRow(name="joint", title="jointly", fusion="small", strategy="joint", prompts="objects"),
+    ComparisonRow(name="absent", title="no checkpoint", fusion="another"),
+)
+COMPARISON = ComparisonRecipe(seeds=(0, 1), training=RECIPE, rows=ROWS)
+
+
+def test_a_detector_alone_is_trained_as_under_training_together(start: dict[str, Any], tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"strategy": "sequential", "prompts": "objects", "detector_rate": 1e-3})
+    together = train_bilevel(recipe, out=tmp_path / "together", **start)
+    common = {"detector": start["detector"], "cache": start["cache"]}
+    pair = start["annotations"], start["data"]
+    alone = train_on(look_through(start["fusion"]), recipe, *pair, tmp_path / "alone", **common)
+    other = train_on(look_at("infrared"), recipe, *pair, tmp_path / "other", **common)
+
+    def apart(first: Path, second: Path) -> float:
+        before, after = averages(first), averages(second)
+        return sum(float((before[name].float() - after[name].float()).abs().sum()) for name in before)
+
+    moved = apart(start["detector"], together.detector)
+    rounding = apart(alone, together.detector)  # Pictures are rounded to 8 bits on the way.
+    assert rounding < 0.1 * moved and rounding < 0.5 * apart(other, together.detector)
+
+
+def test_what_a_look_makes_of_a_pair(start: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    infrared, visible = rng.integers(0, 256, (41, 60), np.uint8), rng.integers(0, 256, (41, 60, 3), np.uint8)
+    looks = [look_at(name) for name in ("visible", "infrared", "max", "compact")] + [look_through(start["fusion"])]
+    pictures = [look(infrared, visible, "a street") for look in looks]
+    assert all(picture.shape == visible.shape and picture.dtype == np.uint8 for picture in pictures)
+    assert (pictures[0] == visible).all() and (pictures[1][..., 2] == infrared).all()
+    assert (pictures[2] >= pictures[1]).all()
+    with pytest.raises(LexifuseError):
+        look_at("nothing-of-that-name")
+
+
+def test_a_comparison_measures_every_row_and_goes_on_where_it_stopped(
+    start: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tests = read_labelled(start["annotations"], start["data"])
+    frozen = load_detector(threads=1)
+    fusions = {"small": start["fusion"]}
+    said: list[str] = []
+    setting = Setting(
+        COMPARISON, start["annotations"], start["data"], tmp_path, fusions, start["detector"], frozen.detect
+    )
+    results = compare(setting, tests, said.append)
+    assert list(results) == ["visible", "max", "told", "joint"]
+    assert "no --fusion another=CHECKPOINT" in said[-1]
+    for name, measured in results.items():
+        assert len(measured) == 2 and all(len(one.found) == len(tests) for one in measured)
+        # Pictures depend on the seed where the fusion is trained, and only there.
+        assert (measured[0].metrics == measured[1].metrics) == (name != "joint")
+    assert results["told"][0].metrics != results["visible"][0].metrics
+
+    monkeypatch.setattr(comparison, "_run", lambda *_: pytest.fail("run again"))
+    again = compare(setting, tests)
+    assert {name: [one.found for one in some] for name, some in again.items()} == {
+        name: [one.found for one in some] for name, some in results.items()
+    }
+    longer = COMPARISON.model_copy(update={"training": RECIPE.model_copy(update={"steps": 3})})
+    with pytest.raises(pytest.fail.Exception, match="run again"):
+        compare(replace(setting, recipe=longer), tests)
+
+
+def test_the_table_has_paired_intervals() -> None:
+    truth = [LabelledPicture(96, 64, (((10.0, 10.0, 30.0, 40.0), "person"),)) for _ in range(6)]
+    hit = Detection((10.0, 10.0, 30.0, 40.0), "person", 0.9)
+    miss = Detection((60.0, 10.0, 80.0, 40.0), "person", 0.95)
+
+    def measured(hits: int) -> Measured:
+        found = tuple((hit,) if number < hits else (miss,) for number in range(6))
+        return Measured(found, found, dict.fromkeys(NINE, math.nan))
+
+    results = {
+        "visible": [measured(2), measured(2)],
+        "max": [measured(4)] * 2,
+        "told": [measured(2)] * 2,
+        "joint": [measured(6)] * 2,
+    }
+    rows = {row.name: row for row in table_rows(COMPARISON, truth, results, resamples=50)}
+    assert rows["joint"].ap50.value == pytest.approx(1.0) == rows["joint"].ap50.interval[0]
+    assert rows["visible"].over_source is None and rows["visible"].over_sequential is None
+    gained, alone = rows["max"].over_source, rows["joint"].over_sequential
+    assert gained is not None and alone is not None
+    assert gained.value == pytest.approx(rows["max"].ap50.value - rows["visible"].ap50.value)
+    assert gained.interval[0] <= gained.value <= gained.interval[1]
+    assert alone.value == pytest.approx(1 - rows["told"].ap50.value)
+    text = to_markdown(list(rows.values()), COMPARISON, 6)
+    assert "| jointly | 100.0 (100.0 to 100.0) |" in text and "| - | - |" in text
+    assert json.loads(json.dumps(to_json(list(rows.values()), COMPARISON, 6)))["pictures"] == 6
+
+
+def test_the_comparison_is_one_command(start: dict[str, Any], tmp_path: Path) -> None:
+    recipe = COMPARISON.model_copy(update={"rows": ROWS[:1], "seeds": (0,)})
+    (tmp_path / "r.yaml").write_text(recipe.model_dump_json())
+    write_annotations(tmp_path / "list.json", start["annotations"])
+    command = ["train", "compare", "--data", start["data"], "--recipe", tmp_path / "r.yaml", "-o", tmp_path / "out"]
+    command += ["--annotations", tmp_path / "list.json", "--detector", start["detector"]]
+    done = CliRunner().invoke(app, [*map(str, command), "--test", str(tmp_path / "list.json")])
+    assert done.exit_code == 0, done.output
+    assert "| visible | " in done.output
+    assert json.loads((tmp_path / "out" / "comparison.json").read_text())["rows"][0]["name"] == "visible"
+    wrong = CliRunner().invoke(app, [*map(str, command), "--test", str(tmp_path / "list.json"), "--fusion", "x"])
+    assert isinstance(wrong.exception, UsageError) or "NAME=CHECKPOINT" in wrong.output
+
+
+def test_the_shipped_comparison_has_the_rows_of_the_paper() -> None:
+    recipe = load_comparison_recipe("comparison")
+    assert {row.strategy for row in recipe.rows} == set(STRATEGIES)
+    assert {row.pictures for row in recipe.rows if row.pictures} >= {"visible", "infrared", "max", "compact"}
+    assert {row.prompts for row in recipe.rows} >= {"none", "objects", "scene"}
+    with pytest.raises(ValueError, match="either pictures or fusion"):
+        ComparisonRow(name="x", title="x")
+    with pytest.raises(ValueError, match="are for a fusion network"):
+        ComparisonRow(name="x", title="x", pictures="max", strategy="joint")
+    with pytest.raises(ValueError, match="two rows are named alike: visible"):
+        ComparisonRecipe(training=RECIPE, rows=(ROWS[0], ROWS[0]))

@@ -12,6 +12,7 @@ from lexifuse.cli.options import DataRoot
 from lexifuse.cli.train_ablate import ablate_app
 from lexifuse.cli.train_automatic import train_automatic
 from lexifuse.cli.train_bilevel import train_bilevel
+from lexifuse.cli.train_compare import compare
 from lexifuse.cli.train_detector import annotate, train_detector
 from lexifuse.cli.train_language import EncoderName, train_language
 from lexifuse.cli.train_speed import train_speed
@@ -27,6 +28,7 @@ train_app.command("automatic")(train_automatic)
 train_app.command("annotate")(annotate)
 train_app.command("detector")(train_detector)
 train_app.command("bilevel")(train_bilevel)
+train_app.command("compare")(compare)
 train_app.command("speed")(train_speed)
 train_app.add_typer(ablate_app, name="ablate")
 

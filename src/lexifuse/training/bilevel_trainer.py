@@ -129,19 +129,15 @@ class TwoLevels:
     def step(self, batch: dict[str, dict[str, Any]], number: int) -> StepResult:
         """Move both networks once, and their averages after them."""
         share = learning_rate(self.schedule, number) / self.schedule.learning_rate
-        decay = min(self.recipe.average_decay, (1 + number) / (10 + number))
         for trained, peak in ((self.fusion, self.recipe.fusion_rate), (self.detector, self.recipe.detector_rate)):
-            for group in trained.optimiser.param_groups:
-                group["lr"] = peak * share
+            set_rate(trained, peak * share)
         self.detector.network.train()
         above, below = batch["upper"], batch["lower"]
         result = self.strategy.step(
             self.upper.upper(above, above["targets"]), self.lower.lower(below, below["targets"])
         )
         for trained in self.parts.values():
-            assert isinstance(trained.average, AveragedModel)
-            trained.average.multi_avg_fn = get_ema_multi_avg_fn(decay)
-            trained.average.update_parameters(trained.network)
+            follow(trained, self.recipe, number)
         return result
 
     def figures(self, result: StepResult) -> dict[str, float]:
@@ -183,6 +179,19 @@ class TwoLevels:
         return pictures, pictures.new_zeros(())
 
 
+def set_rate(trained: InTraining, rate: float) -> None:
+    """Set the learning rate of all that an optimiser moves."""
+    for group in trained.optimiser.param_groups:
+        group["lr"] = rate
+
+
+def follow(trained: InTraining, recipe: BilevelRecipe, number: int) -> None:
+    """Move the average of a network after it; its memory is short at first, so that the start is soon forgotten."""
+    assert isinstance(trained.average, AveragedModel)
+    trained.average.multi_avg_fn = get_ema_multi_avg_fn(min(recipe.average_decay, (1 + number) / (10 + number)))
+    trained.average.update_parameters(trained.network)
+
+
 def train_bilevel(
     recipe: BilevelRecipe,
     annotations: AnnotationList,
@@ -222,7 +231,7 @@ def train_bilevel(
     torch.manual_seed(recipe.seed)
     above, below = fusion_source(fusion), detector_source(detector)
     family = TextToPixelsFamily(above.recipe, text_encoder)
-    schedule = _schedule(recipe, below.recipe)
+    schedule = schedule_of(recipe, below.recipe)
     store = open_windows(schedule, annotations, data, cache or out / "windows")
     samples = BilevelSamples(schedule, store, recipe.prompts)
     fabric = Fabric(accelerator=accelerator, devices=1, loggers=TensorBoardLogger(out, name="curves", version=""))
@@ -276,7 +285,7 @@ def detector_source(checkpoint: Path | None) -> Source:
     return Source(*load_detector_checkpoint(checkpoint))
 
 
-def _schedule(recipe: BilevelRecipe, detector: DetectorRecipe) -> DetectorRecipe:
+def schedule_of(recipe: BilevelRecipe, detector: DetectorRecipe) -> DetectorRecipe:
     """The detector's recipe with the sizes and rates of this training; its windows and augmentations stay its own."""
     changes = {
         "pictures": "visible",  # the store keeps both sources anyway, and needs no other fusion
