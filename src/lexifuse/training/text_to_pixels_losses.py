@@ -11,7 +11,7 @@ from lexifuse.training.degradation_losses import fusion_terms
 from lexifuse.training.networks.text_to_pixels import FusionDetails
 from lexifuse.training.recipe import TextToPixelsLosses
 
-_LEAST_POWER = 1e-4
+_LEAST_VARIANCE = 1e-6
 
 
 def text_to_pixels_terms(
@@ -45,9 +45,13 @@ def text_to_pixels_terms(
 
 
 def lost_to_codes(discrete: Tensor, continuous: Tensor) -> Tensor:
-    """The share of the power of continuous features (B, C, H, W) that the discrete ones miss; (B,), 0 is equal.
+    """The share of the variance of continuous features (B, C, H, W) that the discrete ones miss.
+
+    One value per channel, (C,), over all pixels of the batch; 0 is equal. Variance, not power: features vary little
+    around a large constant, which needs no codes. With power the constant was all that was learned, and all 32
+    numbers of a code said one thing.
 
     Its gradient reaches the discrete features only: the continuous ones serve the picture, and the codes follow them.
     """
-    wanted = continuous.detach()
-    return losses.per_sample((discrete - wanted) ** 2) / (losses.per_sample(wanted**2) + _LEAST_POWER)
+    wanted, found = (one - one.mean((0, 2, 3), keepdim=True) for one in (continuous.detach(), discrete))
+    return ((found - wanted) ** 2).mean((0, 2, 3)) / ((wanted**2).mean((0, 2, 3)) + _LEAST_VARIANCE)

@@ -38,6 +38,8 @@ SOURCES: dict[str, float] = {
 HELD_OUT = 8
 """Every so many pairs one is held out for thresholds."""
 
+_WHOLE = 0.7
+_LEAST_OF_WHOLE, _WHOLE_SIDE = 0.8, 640
 _SMALLEST, _LARGEST = 144, 360
 _CHANCES = (0.3, 0.45, 0.18, 0.07)
 _EXCLUSIVE = {"visible.low_light", "visible.over_exposure"}
@@ -147,16 +149,25 @@ class PixelSamples(Dataset[dict[str, torch.Tensor]]):
 
 
 def _random_crop(picture: Picture, rng: np.random.Generator) -> Picture:
-    """A random window, perhaps mirrored, perhaps made smaller so that sharpness varies."""
+    """Most of a picture or a small window, perhaps mirrored, perhaps made smaller so that sharpness varies.
+
+    Mostly most of it, since that is what users give: how far the range of a whole picture reaches says whether it is
+    flat or blown out, and that of a window says little.
+    """
     height, width = picture.infrared.shape
     scale = float(rng.uniform(0.7, 1.0)) if rng.random() < 0.3 else 1.0
-    largest = min(round(_LARGEST / scale), height, width)
-    side = int(rng.integers(min(_SMALLEST, largest), largest + 1))
-    top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    if rng.random() < _WHOLE:
+        high, wide = (
+            int(min(side, _WHOLE_SIDE / scale) * rng.uniform(_LEAST_OF_WHOLE, 1.0)) for side in (height, width)
+        )
+    else:
+        largest = min(round(_LARGEST / scale), height, width)
+        high = wide = int(rng.integers(min(_SMALLEST, largest), largest + 1))
+    top, left = int(rng.integers(height - high + 1)), int(rng.integers(width - wide + 1))
     step = -1 if rng.random() < 0.5 else 1
 
     def cut(image: NDArray[Any]) -> NDArray[Any]:
-        part = image[top : top + side, left : left + side][:, ::step]
+        part = image[top : top + high, left : left + wide][:, ::step]
         if scale < 1.0:
             part = cv2.resize(np.ascontiguousarray(part), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         return np.ascontiguousarray(part)
