@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
 import json
 import re
 import shlex
@@ -16,10 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import lexifuse
-from lexifuse.boxes import Detection
 from lexifuse.datasets.synthetic import Scene
 from lexifuse.errors import InputError, LexifuseError, ModelError, OutputError, UsageError
 from lexifuse.instruction import SETTABLE, Instruction
@@ -29,20 +25,15 @@ gradio = pytest.importorskip("gradio", reason="the page needs lexifuse[service]"
 
 from lexifuse.cli import app as open_verbs
 from lexifuse.cli.app import app as open_page
-from lexifuse.pixels import to_float
 from lexifuse.service import ServiceSettings, create_api
 from lexifuse.service.page.command import command_line
-from lexifuse.service.page.events import Events
-from lexifuse.service.page.layout import lay_out
-from lexifuse.service.page.report import counted
 from lexifuse.service.page.samples import SAMPLES
 from lexifuse.service.page.session import MOST_TRIES, Session, Upload
 from lexifuse.service.page.store import Content, FileStore
 from lexifuse.service.page.telling import LABELS, tell, tell_downloads, tell_error
 from lexifuse.service.page.understanding import Ask, Loaded, hand_after_words, moved, read_words, settled, values_of
 from lexifuse.service.page.view import title_of, viewer_value
-from lexifuse.service.page.workbench import Preview, Workbench
-from lexifuse.service.queue import WorkQueue
+from lexifuse.service.page.workbench import Workbench
 
 HAZE = "visible.haze"
 
@@ -242,143 +233,6 @@ def test_uploads_become_a_pair_or_a_reason_why_not(bench: Workbench, day: Scene,
         bench.load_uploads(Upload("forgotten", "ir.png"), visible, resize=False)
     with pytest.raises(InputError, match="no sample 'moon'"):
         bench.load_sample("moon")
-
-
-# ---- previews ----
-
-
-def picture(preview: Preview) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(preview.file.data)))
-
-
-def distance(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.abs(to_float(one) - to_float(other)).mean() * 255)
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        (Ask("it is dark"), Ask("it is dark", by_hand={"visible.low_light": 0.9})),
-        (Ask(), Ask("it is hazy; make people stand out")),
-        (Ask("auto"), Ask("no haze", automatic=True, by_hand={"balance": 0.8})),
-    ],
-    ids=["slider", "words", "automatic"],
-)
-def test_a_preview_looks_like_what_it_announces(
-    before: Ask, after: Ask, bench: Workbench, night: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lexifuse.service.page.workbench.QUICK_SECONDS", 0.0)
-    monkeypatch.setattr("lexifuse.service.page.preview.SMALL_PIXELS", 7_000)  # A quarter of this pair, as on the page.
-    loaded = Loaded(ImagePair(night.infrared, night.visible, name="night"), {"infrared": "a.png", "visible": "b.png"})
-    assert bench.preview(loaded, after) is None  # Nothing to start from yet.
-    start = bench.fuse(loaded, before).account.result
-    preview = bench.preview(loaded, after)
-    assert preview is not None
-    result = bench.fuse(loaded, after).account.result
-    assert preview.instruction == result.instruction and picture(preview).shape == result.image.shape
-    off, change = distance(picture(preview), result.image), distance(start.image, result.image)
-    assert off < 0.5 * change, (off, change)
-    same = bench.preview(loaded, after)
-    assert same is not None and distance(picture(same), result.image) < off  # The full picture itself, as JPEG.
-
-
-def test_no_preview_where_it_would_flicker_or_guess(
-    bench: Workbench, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bench.fuse(loaded, Ask("dark"))
-    monkeypatch.setattr("lexifuse.service.page.workbench.QUICK_SECONDS", 1e9)
-    assert bench.preview(loaded, Ask("foggy")) is None
-    monkeypatch.setattr("lexifuse.service.page.workbench.QUICK_SECONDS", 0.0)
-    assert bench.preview(loaded, Ask("foggy")) is not None
-    assert bench.preview(loaded, Ask(automatic=True)) is None  # The pixels were not looked at yet.
-
-
-def test_a_preview_of_a_large_deep_grey_pair_is_no_larger_than_the_viewer(bench: Workbench) -> None:
-    rng = np.random.default_rng(0)
-    pair = ImagePair(rng.integers(0, 2**16, (800, 900), np.uint16), rng.random((800, 900), np.float32), name="large")
-    loaded = Loaded(pair, {"infrared": "a.png", "visible": "b.png"})
-    bench.fuse(loaded, Ask("more infrared"))
-    preview = bench.preview(loaded, Ask("more visible"))
-    if preview is not None:  # Else this machine is quick.
-        height, width = picture(preview).shape
-        assert height * width <= 501_000 and abs(width / height - 900 / 800) < 0.01
-
-
-def test_moves_overtake_each_other_and_only_the_last_is_carried_out(
-    bench: Workbench, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lexifuse.service.page.workbench.QUICK_SECONDS", 0.0)
-    carried_out: list[Ask] = []
-    fuse = bench.fuse
-    monkeypatch.setattr(bench, "fuse", lambda loaded, ask: carried_out.append(ask) or fuse(loaded, ask))
-    session = Session(loaded=loaded, ask=Ask(model="compact"))
-
-    async def drive() -> None:
-        with gradio.Blocks():
-            page = lay_out(bench.models(), 1)
-        events = Events(page, bench, WorkQueue(2, 8, 60.0))
-
-        def move(haze: float) -> Any:
-            return events.change(session, "", False, "compact", *(session.shown | {HAZE: haze}).values())
-
-        full = await move(0.3)  # The first of a pair has no preview.
-        assert page.account in full and full[page.viewer]["fused"]["url"] == session.viewed["fused"]["url"]
-        moves = [await move(haze) for haze in (0.4, 0.5, 0.6)]
-        turns = [updates[page.viewer]["turn"] for updates in moves]
-        assert turns == sorted(set(turns)) and page.account not in moves[-1]
-        assert all(updates[page.viewer]["preview"]["url"].startswith("data:image/jpeg") for updates in moves)
-        answers = await asyncio.gather(events.finish(session), events.finish(session))
-        (shown,) = (updates for updates in answers if page.viewer in updates)
-        assert "preview" not in shown[page.viewer] and shown[page.viewer]["turn"] == turns[-1]
-        assert [ask.by_hand[HAZE] for ask in carried_out] == [0.3, 0.6] and len(session.tries) == 1
-        await move(0.7)
-        late = asyncio.ensure_future(events.finish(session))
-        await asyncio.sleep(0)
-        await move(0.8)  # While the full picture of 0.7 is made.
-        assert page.viewer not in await late
-        monkeypatch.setattr(bench, "fuse", lambda *_: (_ for _ in ()).throw(InputError("no more")))
-        failed = await events.finish(session)
-        assert "No more" in failed[page.account] and failed[page.viewer] == session.viewed  # No preview stays.
-
-    asyncio.run(drive())
-
-
-# ---- boxes ----
-
-
-def test_boxes_are_looked_for_when_they_are_asked_for(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[int, ...]] = []
-
-    class Finder:
-        name, threshold = "finder", 0.3
-
-        def detect(self, image: np.ndarray) -> list[Detection]:
-            asked.append(image.shape)
-            return [Detection((4, 4, 12, 28), "person", 0.9), Detection((20, 10, 44, 24), "vehicle", 0.7)]
-
-    monkeypatch.setattr("lexifuse.service.engine.load_detector", lambda name, **_: {"mine": Finder()}[name])
-    bench = Workbench(create_api(ServiceSettings(threads=1, detector="mine")).state.service, FileStore())
-    outcome = bench.fuse(loaded, Ask("dark"))
-    assert viewer_value(outcome)["boxes"].endswith(f"boxes/{outcome.fused}") and not asked
-    told = json.loads(content(bench, outcome.fused, "boxes.json"))
-    content(bench, outcome.fused, "boxes.json")
-    assert (
-        asked == [outcome.account.result.image.shape]
-        and told["found"] == "1 person, 1 vehicle"
-        and told["threshold"] == 0.3
-    )
-    height, width = outcome.account.result.image.shape[:2]
-    assert np.allclose(told["boxes"][0]["box"], [4 / width, 4 / height, 12 / width, 28 / height], atol=1e-4)
-
-
-def test_without_a_detector_no_boxes_are_offered(
-    bench: Workbench, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lexifuse.service.engine.detectors", list)
-    without = Workbench(create_api(ServiceSettings(threads=1)).state.service, FileStore())
-    outcome = without.fuse(loaded, Ask("dark"))
-    assert viewer_value(outcome)["boxes"] == "" and without.store.get(outcome.fused, "boxes.json") is None
-    assert counted(["vehicle", "person", "person", "vehicle"]) == "2 people, 2 vehicles" and counted([]) == ""
 
 
 # ---- the verb ----
