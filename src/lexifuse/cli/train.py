@@ -15,6 +15,7 @@ from lexifuse.cli.train_bilevel import train_bilevel
 from lexifuse.cli.train_compare import compare
 from lexifuse.cli.train_detector import annotate, train_detector
 from lexifuse.cli.train_language import EncoderName, train_language
+from lexifuse.cli.train_options import Accelerator, Download, RecipeName, RunFolder, StopAfter, Workers
 from lexifuse.cli.train_speed import train_speed
 from lexifuse.errors import UsageError
 
@@ -33,15 +34,8 @@ train_app.command("speed")(train_speed)
 train_app.add_typer(ablate_app, name="ablate")
 
 
-RecipeName = Annotated[str, typer.Option("--recipe", help="A recipe that ships with lexifuse, or a YAML file.")]
-RunFolder = Annotated[Path, typer.Option("-o", "--out", help="Folder of the run: checkpoint, curves, crops.")]
-Accelerator = Annotated[str, typer.Option("--accelerator", help="auto, cpu, cuda or mps.")]
 Devices = Annotated[
     int, typer.Option("--devices", min=1, help="Processes or devices; the batch is divided among them.")
-]
-Workers = Annotated[int, typer.Option("--workers", min=0, help="Loader processes per device.")]
-StopAfter = Annotated[
-    int | None, typer.Option("--stop-after", min=1, help="Stop after this many steps in all.", show_default=False)
 ]
 Initial = Annotated[
     Path | None, typer.Option("--initial", help="Start from the weights of this checkpoint.", show_default=False)
@@ -56,7 +50,6 @@ EncoderWeights = Annotated[
         "--weights", help="clip: checkpoint or folder; minilm: folder of all-MiniLM-L6-v2.", show_default=False
     ),
 ]
-Download = Annotated[bool, typer.Option("--download", help="clip: let open_clip download the weights.")]
 
 
 @train_app.command()

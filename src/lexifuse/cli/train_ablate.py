@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lexifuse.cli.options import DataRoot
+from lexifuse.cli.train_options import Accelerator, RecipeName, Workers
 
 ablate_app = typer.Typer(help="Train with one part taken away at a time.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -17,11 +18,8 @@ def _ablate() -> None:
     """Train with one part taken away at a time."""
 
 
-Steps = Annotated[int, typer.Option("--steps", min=1, help="Steps that each variant is trained for.")]
+ShortSteps = Annotated[int, typer.Option("--steps", min=1, help="ShortSteps that each variant is trained for.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the table and a run per variant.")]
-RecipeName = Annotated[str, typer.Option("--recipe", help="A recipe that ships with lexifuse, or a YAML file.")]
-Accelerator = Annotated[str, typer.Option("--accelerator", help="auto, cpu, cuda or mps.")]
-Workers = Annotated[int, typer.Option("--workers", min=0, help="Loader processes.")]
 
 
 @ablate_app.command("text-if")
@@ -29,7 +27,7 @@ def ablate_text_if(
     data: DataRoot,
     out: Out = Path("runs/ablation-text-if"),
     recipe: RecipeName = "text-if-small",
-    steps: Steps = 500,
+    steps: ShortSteps = 500,
     accelerator: Accelerator = "auto",
     workers: Workers = 1,
 ) -> None:
@@ -45,7 +43,7 @@ def ablate_text_to_pixels(
     data: DataRoot,
     out: Out = Path("runs/ablation-text-to-pixels"),
     recipe: RecipeName = "text-to-pixels-small",
-    steps: Steps = 500,
+    steps: ShortSteps = 500,
     accelerator: Accelerator = "auto",
     workers: Workers = 1,
 ) -> None:

@@ -8,26 +8,31 @@ from typing import Annotated
 import typer
 
 from lexifuse.cli.options import DataRoot
+from lexifuse.cli.train_options import (
+    Accelerator,
+    Annotations,
+    DetectorCheckpoint,
+    Download,
+    RecipeName,
+    Seed,
+    Steps,
+    StopAfter,
+    Windows,
+    Workers,
+)
 
 
 def train_bilevel(
     data: DataRoot,
-    annotations: Annotated[
-        Path, typer.Option("--annotations", help="A list that `lexifuse train annotate` wrote.", show_default=False)
-    ],
+    annotations: Annotations,
     fusion: Annotated[
         Path, typer.Option("--fusion", help="Checkpoint of a text-to-pixels to start from.", show_default=False)
     ],
-    detector: Annotated[
-        Path | None,
-        typer.Option(
-            "--detector", help="Checkpoint of a detector to start from; else from scratch.", show_default=False
-        ),
-    ] = None,
+    detector: DetectorCheckpoint = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run: checkpoints, curves, windows.")] = Path(
         "runs/bilevel"
     ),
-    recipe: Annotated[str, typer.Option("--recipe", help="The recipe `bilevel`, or a YAML file.")] = "bilevel",
+    recipe: RecipeName = "bilevel",
     strategy: Annotated[
         str | None,
         typer.Option(
@@ -46,22 +51,13 @@ def train_bilevel(
         Path | None,
         typer.Option("--weights", help="Of the text encoder, where it is not the embedded one.", show_default=False),
     ] = None,
-    download: Annotated[bool, typer.Option("--download", help="clip: let open_clip download the weights.")] = False,
-    accelerator: Annotated[str, typer.Option("--accelerator", help="auto, cpu, cuda or mps.")] = "auto",
-    workers: Annotated[int, typer.Option("--workers", min=0, help="Loader processes.")] = 0,
-    steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="As many steps instead of the recipe's.", show_default=False)
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", help="Another seed than the recipe's.", show_default=False)
-    ] = None,
-    stop_after: Annotated[
-        int | None, typer.Option("--stop-after", min=1, help="Stop after this many steps in all.", show_default=False)
-    ] = None,
-    windows: Annotated[
-        Path | None,
-        typer.Option("--windows", help="Folder of the window store, which several runs can share.", show_default=False),
-    ] = None,
+    download: Download = False,
+    accelerator: Accelerator = "auto",
+    workers: Workers = 0,
+    steps: Steps = None,
+    seed: Seed = None,
+    stop_after: StopAfter = None,
+    windows: Windows = None,
 ) -> None:
     """Train fusion and detection together. A run that was interrupted goes on where it stopped."""
     from lexifuse.training import require

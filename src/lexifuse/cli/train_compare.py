@@ -9,14 +9,13 @@ from typing import Annotated
 import typer
 
 from lexifuse.cli.options import DataRoot
+from lexifuse.cli.train_options import Annotations, DetectorCheckpoint, RecipeName
 from lexifuse.errors import UsageError
 
 
 def compare(
     data: DataRoot,
-    annotations: Annotated[
-        Path, typer.Option("--annotations", help="The list to train on, by `lexifuse train annotate`.")
-    ],
+    annotations: Annotations,
     test: Annotated[
         Path, typer.Option("--test", help="The list to measure on; only its pairs with labels of a person count.")
     ],
@@ -24,17 +23,12 @@ def compare(
         list[str] | None,
         typer.Option("--fusion", help="NAME=CHECKPOINT of a text-to-pixels; repeatable.", show_default=False),
     ] = None,
-    detector: Annotated[
-        Path | None,
-        typer.Option(
-            "--detector", help="Checkpoint that every row starts from; else from scratch.", show_default=False
-        ),
-    ] = None,
+    detector: DetectorCheckpoint = None,
     frozen: Annotated[
         str,
         typer.Option("--frozen", help="A detector that looks at all pictures untrained: folder or YOLOX ONNX file."),
     ] = "",
-    recipe: Annotated[str, typer.Option("--recipe", help="The recipe `comparison`, or a YAML file.")] = "comparison",
+    recipe: RecipeName = "comparison",
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the table and a run per row and seed.")] = Path(
         "runs/comparison"
     ),

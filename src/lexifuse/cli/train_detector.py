@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lexifuse.cli.options import DataRoot
+from lexifuse.cli.train_options import Accelerator, Annotations, RecipeName, Seed, Steps, StopAfter, Windows, Workers
 from lexifuse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,31 +64,20 @@ def annotate(
 
 def train_detector(
     data: DataRoot,
-    annotations: Annotated[
-        Path, typer.Option("--annotations", help="A list that `lexifuse train annotate` wrote.", show_default=False)
-    ],
+    annotations: Annotations,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run: checkpoint, curves, windows.")] = Path(
         "runs/detector"
     ),
-    recipe: Annotated[str, typer.Option("--recipe", help="The recipe `detector`, or a YAML file.")] = "detector",
+    recipe: RecipeName = "detector",
     on: Annotated[
         str, typer.Option("--on", help="compact, max, visible or infrared pictures; else as the recipe says.")
     ] = "",
-    accelerator: Annotated[str, typer.Option("--accelerator", help="auto, cpu, cuda or mps.")] = "auto",
-    workers: Annotated[int, typer.Option("--workers", min=0, help="Loader processes.")] = 0,
-    steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="As many steps instead of the recipe's.", show_default=False)
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", help="Another seed than the recipe's.", show_default=False)
-    ] = None,
-    stop_after: Annotated[
-        int | None, typer.Option("--stop-after", min=1, help="Stop after this many steps in all.", show_default=False)
-    ] = None,
-    windows: Annotated[
-        Path | None,
-        typer.Option("--windows", help="Folder of the window store, which several runs can share.", show_default=False),
-    ] = None,
+    accelerator: Accelerator = "auto",
+    workers: Workers = 0,
+    steps: Steps = None,
+    seed: Seed = None,
+    stop_after: StopAfter = None,
+    windows: Windows = None,
 ) -> None:
     """Train the detector of people and vehicles. A run that was interrupted goes on where it stopped."""
     from lexifuse.training import require
