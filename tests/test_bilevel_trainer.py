@@ -326,7 +326,7 @@ def test_the_table_has_paired_intervals() -> None:
     assert gained.interval[0] <= gained.value <= gained.interval[1]
     assert alone.value == pytest.approx(1 - rows["told"].ap50.value)
     text = to_markdown(list(rows.values()), COMPARISON, 6)
-    assert "| jointly | 100.0 (100.0 to 100.0) |" in text and "| - | - |" in text
+    assert "| jointly | 100.0 (100.0 to 100.0) |" in text and "| visible | - | - |" in text and "nan" not in text
     assert json.loads(json.dumps(to_json(list(rows.values()), COMPARISON, 6)))["pictures"] == 6
 
 

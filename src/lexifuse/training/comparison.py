@@ -122,7 +122,7 @@ def compare(
         for seed in setting.recipe.seeds:
             tell(f"{row.title}, seed {seed}")
             folder = setting.out / row.name / f"seed-{seed}"
-            facts = _facts(setting, row, seed)
+            facts = _facts(setting, row, seed, tests)
             measured = _stored(folder / _RESULT, facts)
             if measured is None:
                 measured = _run(setting, row, seed, folder, tests, seen)
@@ -210,12 +210,13 @@ def _mean(values: Sequence[float]) -> float:
     return sum(defined) / len(defined) if defined else math.nan
 
 
-def _facts(setting: Setting, row: ComparisonRow, seed: int) -> dict[str, Any]:
+def _facts(setting: Setting, row: ComparisonRow, seed: int, tests: Sequence[LabelledPair]) -> dict[str, Any]:
     """What a stored result has to agree with; other seeds and rows may come and go."""
     return {
         "training": setting.recipe.training_of(row, seed).model_dump(mode="json"),
         "row": row.model_dump(mode="json", exclude={"title"}),
         "frozen": setting.frozen is not None,
+        "pairs": [pair.name for pair in tests],
     }
 
 

@@ -116,15 +116,15 @@ def to_markdown(rows: Sequence[TableRow], recipe: ComparisonRecipe, pictures: in
     for row in rows:
         cells = [
             _shown(row.ap50),
-            f"{100 * row.ap50_95:.1f}",
-            *(f"{100 * row.classes[label]:.1f}" for label in CLASSES),
+            _percent(row.ap50_95),
+            *(_percent(row.classes[label]) for label in CLASSES),
             _shown(row.over_source, sign="+"),
             _shown(row.over_sequential, sign="+"),
             _shown(row.frozen),
         ]
         lines.append(f"| {row.title} | " + " | ".join(cells) + " |")
     lines += ["", "| pictures | " + " | ".join(NINE) + " |", "|---" * (len(NINE) + 1) + "|"]
-    lines += [f"| {row.title} | " + " | ".join(f"{row.metrics[metric]:.3f}" for metric in NINE) + " |" for row in rows]
+    lines += [f"| {row.title} | " + " | ".join(_metric(row.metrics[metric]) for metric in NINE) + " |" for row in rows]
     return "\n".join([*lines, ""])
 
 
@@ -166,6 +166,10 @@ def _figure(draws: NDArray[np.float64]) -> Figure:
     known = draws[1:][~np.isnan(draws[1:])]
     low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (float("nan"), float("nan"))
     return Figure(float(draws[0]), (float(low), float(high)))
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.1f}"
 
 
 def _metric(value: float) -> str:
