@@ -55,7 +55,21 @@ def asked(prompt: str) -> set[str]:
         ("grain in the normal camera and flat contrast in the thermal one", {"visible.noise", "infrared.low_contrast"}),
         ("the daytime frame isn't too bright, just marginally fogged up", {"visible.haze"}),
         ("leave the rain streaks of the visible image alone but remove the fog", {"visible.haze"}),
+        ("the colour one is dark, the other one is noisy", {"visible.low_light", "infrared.noise"}),
+        ("the thermal is noisy and the other is dark", {"infrared.noise", "visible.low_light"}),
+        ("ignore the infrared, it is noisy", {"infrared.noise"}),
+        ("ignore the visible noise", set()),
         # Figures of speech.
+        ("taken at ISO 12800", {"visible.noise"}),
+        ("shot at ISO 100", set()),
+        ("crushed shadows", {"visible.low_light"}),
+        ("the darkness eats the street", {"visible.low_light"}),
+        ("the street lamps are the only light", {"visible.low_light"}),
+        ("exposure too low", {"visible.low_light"}),
+        ("sleet everywhere", {"visible.rain"}),
+        ("sandstorm", {"visible.haze"}),
+        ("motion smear from the drone", {"visible.blur"}),
+        ("the TIR is grainy", {"infrared.noise"}),
         ("IR looks like someone dragged a comb over it", {"infrared.stripes"}),
         ("everything's washed out in the RGB", {"visible.over_exposure"}),
         ("someone forgot to turn the lights on", {"visible.low_light"}),
@@ -132,6 +146,24 @@ def test_plain_words_are_let_be() -> None:
     words = prompt.split()
     assert [word.text for word in rephrase(words)] == words
     assert all(word.is_own and word.stop == word.start + 1 for word in rephrase(words))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "balance", "objects"),
+    [
+        ("don't trust the IR", -0.6, ()),
+        ("ignore the visible image", 0.6, ()),
+        ("70% infrared", 0.6, ()),
+        ("20 % thermal", -0.6, ()),
+        ("can you see any cars?", 0.0, ("car",)),
+        ("highlight everything except cars", 0.0, ()),
+        ("bright people, dim background", 0.0, ("person",)),
+    ],
+)
+def test_turns_that_weigh_and_point(prompt: str, balance: float, objects: tuple[str, ...]) -> None:
+    instruction = read_prompt(prompt).instruction
+    assert instruction.balance == pytest.approx(balance) and tuple(instruction.highlight) == objects
+    assert not instruction.asked_for()
 
 
 @given(st.lists(st.sampled_from(_SCRAPS.split())))

@@ -66,6 +66,30 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         r"(?:practically|almost|virtually|basically) no light|(?:hardly|barely|scarcely) any light|no light at all",
         "extreme darkness",
     ),
+    (
+        r"(?:crushed|clogged|blocked - up|blocked up|inky) (?:shadows?|blacks?)"
+        r"|(?:the )?(?:shadows?|shadow areas|darkness|blackness) (?:swallows?|eats?|devours?|hides?|engulfs?) "
+        r"(?:everything|it all|all of it|(?:most of |all |half )?the (?:scene|detail|details|picture|street|road))",
+        "very dark",
+    ),
+    (r"exposure (?:is |was |looks |seems )?(?:much |far |way )?too (?:low|short)", "underexposed"),
+    (
+        r"(?:is|are|was|were) the only (?:light|light source|source of light|lighting)",
+        "in the dark",
+    ),
+    (r"(?:barely|scarcely|hardly|very poorly|very badly) lit|(?<!not )unlit", "very dark"),
+    (
+        r"(?:it is|it's|it was)? ?snowing|snow ?fall|(?:the )?snow is falling|falling snow|sleet(?:ing)?|hail(?:ing)?",
+        "rain",
+    ),
+    (r"(?:sand|dust) ?storms?", "extremely thick haze"),
+    (r"(?:motion|movement) smear(?:ing|s)?", "motion blur"),
+    (r"condensation(?: on (?:the |its )?(?:lens|glass|window))?", "haze"),
+    (r"(?:dead|hot|stuck) pixels?", "noise"),
+    (r"thermal crossover", "low infrared contrast"),
+    (r"tir|twir", "thermal"),
+    (r"(?:at )?iso (?:of )?(?:[3-9]\d{3}|\d{5,6})", "high iso"),
+    (r"(?:barely|hardly|scarcely) (?:shows?|has|have|contains?) any (?:difference|contrast)", "has very low contrast"),
     (r"power ?lines?", "cables"),
     (r"(?:road|lane|white|yellow) (?:lines?|stripes?) on the road|(?:road|lane) (?:lines?|stripes?)", "road markings"),
     (r"nitty - gritty", "fine"),

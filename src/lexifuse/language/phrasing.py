@@ -63,6 +63,8 @@ _HANDLED = "(?! (?:removal|reduction|removed|reduced|gone|touched|cleaned|to be|
 _OBJECT = f"(?:(?:the|any|all|every|some|other) )*{OBJECTS}"
 _OBJECT_LIST = f"{_OBJECT}(?: (?:,|and|&|or|, and) {_OBJECT})*"
 
+_OTHER = " ?(?:and |but |while )?the other(?: (?:one|camera|image|picture|sensor))?(?= (?:is|looks|has|shows|suffers))"
+
 _PRAISE = (
     "(?:perfect|fine|great|good|ok|okay|ideal|brilliant|lovely|usable|spot on"
     "|a (?:great|good|perfect|lovely|nice) [a-z]+)"
@@ -93,6 +95,21 @@ _TURNS: tuple[tuple[str, str], ...] = (
     (rf"({_CAMERA}) > ({_CAMERA})", r"more \1 than \2"),
     (rf"(?:washed out|faded)(?= (?:in|on) (?:the )?{_VISIBLE})", "overexposed"),
     (rf"({_VISIBLE}(?: [a-z']+){{0,3}}) washed out", r"\1 overexposed"),
+    (
+        rf"(?:don't|do not|never|can't|cannot) (?:trust|rely on|believe|bother with) (?:the )?({_CAMERA})"
+        rf"(?: (?:image|camera|picture|channel|sensor|data|one|too much))*(?= [,.;!]|$)",
+        r"less \1",
+    ),
+    (
+        rf"(?:ignore|disregard|discard|forget about|forget) (?:the )?({_CAMERA})"
+        rf"(?: (?:image|camera|picture|channel|sensor|data|one))?(?= [,.;!]|$)",
+        r"less \1",
+    ),
+    (rf"less ({_CAMERA}) , (?:because |since |as )?(?:it is|it's)", r"less \1 , the \1 is"),
+    (rf"(?:[6-9]\d|100) ?(?:%|percent|per cent) ({_CAMERA})", r"more \1"),
+    (rf"(?:[1-3]?\d|4[0-5]) ?(?:%|percent|per cent) ({_CAMERA})", r"less \1"),
+    (rf"({_VISIBLE}(?: [a-z']+){{1,5}}) ,?{_OTHER}", r"\1 , the infrared"),
+    (rf"((?:infrared|ir|thermal)(?: [a-z']+){{1,5}}) ,?{_OTHER}", r"\1 , the visible"),
     # What is wished away.
     (
         rf"if (?:only )?(?:it|there) (?:weren't|wasn't|were not|was not|were no"
@@ -261,7 +278,18 @@ _TURNS: tuple[tuple[str, str], ...] = (
         "can't see a thing",
     ),
     (rf"({_CAMERA} {_NOUN}) (heavy|light|slight|strong|severe|bad|mild)(?= [,;.]|$)", r"\1 is \2"),
+    (rf"({_NOUN}|low contrast) , (heavy|light|slight|strong|severe|bad|mild|extreme)(?= [,.;!]|$)", r"\2 \1"),
     # Objects without a verb.
+    (
+        rf"(?:highlight|emphasi[sz]e|show|bring out) (?:everything|anything|all)(?: else)? "
+        rf"(?:except|except for|but|apart from|besides) ({_OBJECT_LIST})",
+        r"don't highlight \1",
+    ),
+    (
+        rf"bright(?:er)? ({_OBJECT_LIST}) ,? ?(?:and |on |against )?(?:a )?(?:dim|dark|subdued)(?:mer|er)? background",
+        r"highlight \1",
+    ),
+    (rf"(?:can|could) you (?:see|find|spot|detect|make out) ((?:the |any |some |a |an )*{_OBJECT_LIST})", r"find \1"),
     (
         rf"^not {_THE}({OBJECTS}) , (?:but |only |just )*({_OBJECT_LIST})(?= [.!]"
         rf"|$)",
