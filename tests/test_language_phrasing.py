@@ -149,6 +149,23 @@ def test_plain_words_are_let_be() -> None:
 
 
 @pytest.mark.parametrize(
+    ("prompt", "severities"),
+    [
+        ("hardly visible stripes", {"infrared.stripes": 0.3}),
+        ("the fog is not that bad", {"visible.haze": 0.3}),
+        ("the noise is terrible in infrared and mild in visible", {"infrared.noise": 0.9, "visible.noise": 0.3}),
+        ("could be much brighter", {"visible.low_light": 0.9}),
+        ("I'd like it slightly brighter", {"visible.low_light": 0.3}),
+        ("visible: rain, heavy; infrared: low contrast, mild", {"visible.rain": 0.9, "infrared.low_contrast": 0.3}),
+        ("the thermal barely shows any difference between objects", {"infrared.low_contrast": 0.9}),
+    ],
+)
+def test_turns_that_say_how_bad_it_is(prompt: str, severities: dict[str, float]) -> None:
+    instruction = read_prompt(prompt).instruction
+    assert {name: instruction.severity(name) for name in instruction.asked_for()} == pytest.approx(severities, abs=0.1)
+
+
+@pytest.mark.parametrize(
     ("prompt", "balance", "objects"),
     [
         ("don't trust the IR", -0.6, ()),

@@ -176,7 +176,10 @@ IDIOMS: tuple[tuple[str, str], ...] = (
     (r"who's|who is", "people who are"),
     (r"shrubbery|thickets?|canopy|treetops|treeline|saplings?", "bushes"),
     (r"(?:hot|warm) (?:bits?|stuff|patch|patches|zones?|sections?|joints?|connections?)", "hot parts"),
+    (r"where (?:the|all the) heat is", "the hot spots"),
+    (r"(?:reveal|uncover|unveil|unmask)(?: (?:camouflaged|concealed|hidden))?", "highlight the"),
     # Balance and wishes.
+    (r"equal(?:ly)? weight(?:s|ed|ing)?", "half and half"),
     (r"swamp|overpower|drown out|smother|steamroller", "dominate"),
     (r"colou?rs? (?:may|must|should|can|shall) not(?= [,.;!]|$)", "keep the colours"),
     (r"hands off the colou?rs?|(?:colou?rs?) (?:as is|as they are)", "keep the colours"),

@@ -106,6 +106,7 @@ _TURNS: tuple[tuple[str, str], ...] = (
         r"less \1",
     ),
     (rf"less ({_CAMERA}) , (?:because |since |as )?(?:it is|it's)", r"less \1 , the \1 is"),
+    (rf"with (?:(?:a|some) )?(?:hints?|touch|touches|accents?|bits?|traces?) of (?:the )?({_CAMERA})", r", less \1"),
     (rf"(?:[6-9]\d|100) ?(?:%|percent|per cent) ({_CAMERA})", r"more \1"),
     (rf"(?:[1-3]?\d|4[0-5]) ?(?:%|percent|per cent) ({_CAMERA})", r"less \1"),
     (rf"({_VISIBLE}(?: [a-z']+){{1,5}}) ,?{_OTHER}", r"\1 , the infrared"),
@@ -279,6 +280,18 @@ _TURNS: tuple[tuple[str, str], ...] = (
     ),
     (rf"({_CAMERA} {_NOUN}) (heavy|light|slight|strong|severe|bad|mild)(?= [,;.]|$)", r"\1 is \2"),
     (rf"({_NOUN}|low contrast) , (heavy|light|slight|strong|severe|bad|mild|extreme)(?= [,.;!]|$)", r"\2 \1"),
+    (rf"(?:hardly|barely|scarcely|only just) (?:visible|noticeable|perceptible) ({_NOUN})", r"faint \1"),
+    (rf"({_NOUN}) (?:is not|isn't|are not|aren't) (?:that|too|so|all that) bad", r"slight \1"),
+    (
+        rf"(?:the )?({_NOUN}) (?:is|are) ([a-z]+) in (?:the )?({_CAMERA}) (?:and|but|,) "
+        rf"([a-z]+) in (?:the )?({_CAMERA})",
+        r"\2 \1 in the \3 and \4 \1 in the \5",
+    ),
+    (
+        r"(?:could be|should be|needs to be|has to be|i'd like it|i would like it|i want it|make it) "
+        r"(?:a )?(much|lot|far|way|slightly|bit|little|touch) (?:brighter|lighter)",
+        r"is \1 too dark",
+    ),
     # Objects without a verb.
     (
         rf"(?:highlight|emphasi[sz]e|show|bring out) (?:everything|anything|all)(?: else)? "
