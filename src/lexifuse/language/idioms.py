@@ -87,6 +87,8 @@ IDIOMS: tuple[tuple[str, str], ...] = (
     (r"condensation(?: on (?:the |its )?(?:lens|glass|window))?", "haze"),
     (r"(?:dead|hot|stuck) pixels?", "noise"),
     (r"thermal crossover", "low infrared contrast"),
+    (r"milky", "hazy"),
+    (r"^brighter(?= please|(?: please)? [.!]|$)", "brighten it"),
     (r"tir|twir", "thermal"),
     (r"(?:at )?iso (?:of )?(?:[3-9]\d{3}|\d{5,6})", "high iso"),
     (r"(?:barely|hardly|scarcely) (?:shows?|has|have|contains?) any (?:difference|contrast)", "has very low contrast"),

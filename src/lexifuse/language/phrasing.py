@@ -292,7 +292,17 @@ _TURNS: tuple[tuple[str, str], ...] = (
         r"(?:a )?(much|lot|far|way|slightly|bit|little|touch) (?:brighter|lighter)",
         r"is \1 too dark",
     ),
+    (
+        rf"({_CAMERA})((?: (?:image|camera|picture|channel|one|frame))?) (?:has|shows|offers|got) "
+        r"(?:a )?(?:very |really |pretty )?"
+        r"(?:good|great|fine|decent|excellent|nice|plenty of|enough|strong|high) contrast",
+        r"\1\2 contrast is fine ,",
+    ),
     # Objects without a verb.
+    (
+        rf"^((?:a |the |that )?(?:white|black|red|blue|green|yellow|silver|grey|gray) {OBJECTS})(?= [.!]|$)",
+        r"highlight \1",
+    ),
     (
         rf"(?:highlight|emphasi[sz]e|show|bring out) (?:everything|anything|all)(?: else)? "
         rf"(?:except|except for|but|apart from|besides) ({_OBJECT_LIST})",
