@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from lexifuse.instruction import DEGRADATIONS
 
-_DROPOUT = 0.1
+_DROPOUT = 0.3
 
 
 class AutomaticNetwork(nn.Module):
@@ -18,7 +18,7 @@ class AutomaticNetwork(nn.Module):
         widths: of the hidden layers.
     """
 
-    def __init__(self, features: int, widths: tuple[int, int] = (192, 96)) -> None:
+    def __init__(self, features: int, widths: tuple[int, int] = (384, 192)) -> None:
         super().__init__()
         self.mean: Tensor
         self.deviation: Tensor

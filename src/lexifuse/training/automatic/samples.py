@@ -38,7 +38,7 @@ SOURCES: dict[str, float] = {
 HELD_OUT = 8
 """Every so many pairs one is held out for thresholds."""
 
-_WHOLE = 0.7
+_WHOLE = 0.35
 _LEAST_OF_WHOLE, _WHOLE_SIDE = 0.8, 640
 _SMALLEST, _LARGEST = 144, 360
 _CHANCES = (0.3, 0.45, 0.18, 0.07)
@@ -151,7 +151,7 @@ class PixelSamples(Dataset[dict[str, torch.Tensor]]):
 def _random_crop(picture: Picture, rng: np.random.Generator) -> Picture:
     """Most of a picture or a small window, perhaps mirrored, perhaps made smaller so that sharpness varies.
 
-    Mostly most of it, since that is what users give: how far the range of a whole picture reaches says whether it is
+    Most of it is what users give: how far the range of a whole picture reaches says whether it is
     flat or blown out, and that of a window says little.
     """
     height, width = picture.infrared.shape

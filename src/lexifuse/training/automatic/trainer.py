@@ -44,9 +44,9 @@ class AutomaticRecipe(BaseModel):
 
     sources: dict[str, float] = SOURCES
     scenes: int = 60
-    samples: int = 16_000
+    samples: int = 32_000
     held_out: int = 2_000
-    epochs: int = 40
+    epochs: int = 80
     batch: int = 128
     learning_rate: float = 2e-3
     weight_decay: float = 2e-2
