@@ -325,6 +325,8 @@ def test_the_table_has_paired_intervals() -> None:
     assert gained.value == pytest.approx(rows["max"].ap50.value - rows["visible"].ap50.value)
     assert gained.interval[0] <= gained.value <= gained.interval[1]
     assert alone.value == pytest.approx(1 - rows["told"].ap50.value)
+    frozen = rows["max"].frozen_over_source
+    assert frozen is not None and frozen.value == pytest.approx(gained.value)
     text = to_markdown(list(rows.values()), COMPARISON, 6)
     assert "| jointly | 100.0 (100.0 to 100.0) |" in text and "| visible | - | - |" in text and "nan" not in text
     assert json.loads(json.dumps(to_json(list(rows.values()), COMPARISON, 6)))["pictures"] == 6

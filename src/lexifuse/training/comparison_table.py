@@ -46,6 +46,7 @@ class TableRow:
         over_sequential: ``ap50`` minus that of the same fusion and words without training together, where that was
             measured.
         frozen: AP50 of the frozen detector; None where there was none.
+        frozen_over_source: ``frozen`` minus that of the source which is better for the frozen detector.
         metrics: the nine metrics.
     """
 
@@ -57,6 +58,7 @@ class TableRow:
     over_source: Figure | None
     over_sequential: Figure | None
     frozen: Figure | None
+    frozen_over_source: Figure | None
     metrics: Mapping[str, float]
 
 
@@ -76,15 +78,15 @@ def table_rows(
         resamples: of the bootstrap, the same for every row, so that differences are paired.
     """
     rows = {row.name: row for row in recipe.rows if row.name in results}
-    trained = {name: _draws(truth, [one.found for one in some], resamples) for name, some in results.items()}
-    sources = [name for name in SOURCES if name in trained]
-    best = max(sources, key=lambda name: trained[name][0]) if sources else None
+    trained = {name: _draws(truth, [one.found for one in results[name]], resamples) for name in rows}
+    looked = {
+        name: _draws(truth, [one.frozen for one in results[name]], resamples) for name in rows if _seen(results[name])
+    }
     made = []
     for name, row in rows.items():
         some = results[name]
         values = [average_precision(truth, one.found) for one in some]
         alone = _alone(row, rows)
-        frozen = _draws(truth, [one.frozen for one in some], resamples) if some[0].frozen else None
         made.append(
             TableRow(
                 name,
@@ -92,13 +94,27 @@ def table_rows(
                 _figure(trained[name]),
                 float(np.mean([value["AP50-95"]["mean"] for value in values])),
                 {label: float(np.mean([value["AP50"][label] for value in values])) for label in CLASSES},
-                _figure(trained[name] - trained[best]) if best is not None and name not in SOURCES else None,
+                _over_source(name, trained),
                 _figure(trained[name] - trained[alone]) if alone else None,
-                _figure(frozen) if frozen is not None else None,
+                _figure(looked[name]) if name in looked else None,
+                _over_source(name, looked) if name in looked else None,
                 {metric: float(np.mean([one.metrics[metric] for one in some])) for metric in NINE},
             )
         )
     return made
+
+
+def _seen(some: Sequence[Measured]) -> bool:
+    """Whether a frozen detector looked at the pictures of a row."""
+    return any(one.frozen for one in some)
+
+
+def _over_source(name: str, draws: Mapping[str, NDArray[np.float64]]) -> Figure | None:
+    """A row minus the better single source; None for a source itself, and where none was measured."""
+    sources = [source for source in SOURCES if source in draws]
+    if not sources or name in sources:
+        return None
+    return _figure(draws[name] - draws[max(sources, key=lambda source: draws[source][0])])
 
 
 def to_markdown(rows: Sequence[TableRow], recipe: ComparisonRecipe, pictures: int) -> str:
@@ -110,8 +126,9 @@ def to_markdown(rows: Sequence[TableRow], recipe: ComparisonRecipe, pictures: in
         f"measured on {pictures} labelled pairs. AP in %, mean over seeds, with 95 % bootstrap intervals over pictures "
         "and seeds.",
         "",
-        "| pictures | AP50 | AP50-95 | person | vehicle | over the better source | over sequential | frozen detector |",
-        "|---|---|---|---|---|---|---|---|",
+        "| pictures | AP50 | AP50-95 | person | vehicle | over the better source | over sequential "
+        "| frozen detector | over the better source |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         cells = [
@@ -121,6 +138,7 @@ def to_markdown(rows: Sequence[TableRow], recipe: ComparisonRecipe, pictures: in
             _shown(row.over_source, sign="+"),
             _shown(row.over_sequential, sign="+"),
             _shown(row.frozen),
+            _shown(row.frozen_over_source, sign="+"),
         ]
         lines.append(f"| {row.title} | " + " | ".join(cells) + " |")
     lines += ["", "| pictures | " + " | ".join(NINE) + " |", "|---" * (len(NINE) + 1) + "|"]
@@ -148,7 +166,8 @@ def _draws(
 ) -> NDArray[np.float64]:
     """AP50 in the mean of classes and seeds: (1 + resamples,), first of all pictures, then of resampled ones."""
     matched = [[match(truth, found, label) for label in CLASSES] for found in seeds]
-    rng = np.random.default_rng(0)
+    # A stream of its own for the pictures: rows of more seeds than others see the same resamples of them.
+    of_pictures, of_seeds = np.random.default_rng(0), np.random.default_rng(1)
 
     def precision(pictures: NDArray[np.int64], some: NDArray[np.int64]) -> float:
         values = [[interpolated_precision(one.of(pictures)) for one in matched[seed]] for seed in some.tolist()]
@@ -157,8 +176,8 @@ def _draws(
     everything, every_seed = np.arange(len(truth)), np.arange(len(seeds))
     found = [precision(everything, every_seed)]
     for _ in range(resamples):
-        pictures = rng.integers(len(truth), size=len(truth))
-        found.append(precision(pictures, rng.integers(len(seeds), size=len(seeds))))
+        pictures = of_pictures.integers(len(truth), size=len(truth))
+        found.append(precision(pictures, of_seeds.integers(len(seeds), size=len(seeds))))
     return np.array(found)
 
 
