@@ -300,6 +300,8 @@ def test_a_comparison_measures_every_row_and_goes_on_where_it_stopped(
     longer = COMPARISON.model_copy(update={"training": RECIPE.model_copy(update={"steps": 3})})
     with pytest.raises(pytest.fail.Exception, match="run again"):
         compare(replace(setting, recipe=longer), tests)
+    with pytest.raises(pytest.fail.Exception, match="run again"):
+        compare(replace(setting, detector=None), tests)
 
 
 def test_the_table_has_paired_intervals() -> None:

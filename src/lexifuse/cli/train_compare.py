@@ -57,6 +57,7 @@ def compare(
         _named(fusion or []),
         detector,
         (lambda picture: judge.detect(picture, comparison.LEAST_SCORE)) if judge else None,
+        judge.sha256 if judge else "",
     )
     tests = comparison.read_labelled(read_annotations(test), data)
     results = comparison.compare(setting, tests, lambda text: typer.echo(text, err=True))

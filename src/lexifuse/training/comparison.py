@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -77,6 +78,7 @@ class Setting:
         fusions: name to checkpoint of a From Text to Pixels.
         detector: checkpoint that every row starts from; None: from scratch.
         frozen: a detector that nobody tuned to any of the pictures.
+        frozen_id: what tells that detector from others, such as its SHA-256.
     """
 
     recipe: ComparisonRecipe
@@ -86,6 +88,7 @@ class Setting:
     fusions: Mapping[str, Path]
     detector: Path | None = None
     frozen: Detect | None = None
+    frozen_id: str = ""
 
     @property
     def windows(self) -> Path:
@@ -121,8 +124,10 @@ def compare(
         seen: dict[str, Any] = {}
         for seed in setting.recipe.seeds:
             tell(f"{row.title}, seed {seed}")
-            folder = setting.out / row.name / f"seed-{seed}"
             facts = _facts(setting, row, seed, tests)
+            # A folder for each set of facts: a run is gone on with only where nothing that it came from has changed.
+            digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
+            folder = setting.out / row.name / f"seed-{seed}-{digest}"
             measured = _stored(folder / _RESULT, facts)
             if measured is None:
                 measured = _run(setting, row, seed, folder, tests, seen)
@@ -211,13 +216,25 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _facts(setting: Setting, row: ComparisonRow, seed: int, tests: Sequence[LabelledPair]) -> dict[str, Any]:
-    """What a stored result has to agree with; other seeds and rows may come and go."""
+    """Everything that a result depends on; other seeds and rows may come and go."""
+    fusion = setting.fusions[row.fusion] if row.fusion is not None else None
     return {
         "training": setting.recipe.training_of(row, seed).model_dump(mode="json"),
         "row": row.model_dump(mode="json", exclude={"title"}),
-        "frozen": setting.frozen is not None,
+        "fusion": _digest(fusion),
+        "detector": _digest(setting.detector),
+        "annotations": hashlib.sha256(repr(setting.annotations.pairs).encode()).hexdigest(),
+        "frozen": setting.frozen_id if setting.frozen else "",
         "pairs": [pair.name for pair in tests],
     }
+
+
+def _digest(checkpoint: Path | None) -> str:
+    if checkpoint is None:
+        return ""
+    if not checkpoint.is_file():
+        raise InputError(f"there is no checkpoint {checkpoint}: check the path")
+    return hashlib.sha256(checkpoint.read_bytes()).hexdigest()
 
 
 def _stored(path: Path, facts: Mapping[str, Any]) -> Measured | None:
