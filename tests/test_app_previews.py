@@ -59,7 +59,7 @@ def distance(one: np.ndarray, other: np.ndarray) -> float:
     ("before", "after"),
     [
         (Ask("it is dark"), Ask("it is dark", by_hand={"visible.low_light": 0.9})),
-        (Ask(), Ask("it is hazy; make people stand out")),
+        (Ask(), Ask("it is dark; make people stand out")),
         (Ask("auto"), Ask("no haze", automatic=True, by_hand={"balance": 0.8})),
     ],
     ids=["slider", "words", "automatic"],

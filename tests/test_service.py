@@ -125,7 +125,8 @@ def test_json_has_the_picture_and_the_account(url: str, client: Client, pair_fil
     assert status == 200 and headers["content-type"] == "application/json"
     assert found["instruction"]["visible"]["haze"] >= 0.2 and found["instruction"]["visible"]["rain"] == 0.4
     assert found["instruction"]["keep_colour"] is True and "qwrtz" in found["not_understood"]
-    same = client.fuse(*pair_files, Instruction.from_dict(found["instruction"]))
+    settings = {"visible.rain": 0.4, "keep_colour": True}
+    same = client.fuse(*pair_files, "hazy; balance the qwrtz", settings=settings)
     assert base64.b64decode(found["image"]) == same.content
     assert json.loads(headers["x-lexifuse-instruction"]) == found["instruction"]
     assert "fuse;dur=" in headers["server-timing"]

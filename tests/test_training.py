@@ -145,7 +145,7 @@ def test_export_agrees_with_torch_on_any_size(trained: Path, tmp_path: Path) -> 
                 .clamp(0, 1)[0]
                 .permute(1, 2, 0)
             )
-        np.testing.assert_allclose(fuser.fuse(infrared, visible, asked).image, wanted.numpy(), atol=1e-3)
+        np.testing.assert_allclose(fuser.fuse(infrared, visible, asked, insist=True).image, wanted.numpy(), atol=1e-3)
     assert model.card.name == "tiny"
     assert model.card.training["steps"] == RECIPE.steps
     with pytest.raises(InputError, match="there is no checkpoint"):

@@ -87,7 +87,7 @@ class Account:
             told.append(f"Words: {reading.prompt.strip()[:400]}")
         if self.result.seen is not None:
             told.append(f"The pixels say: {self.result.seen.instruction}")
-        told.append(f"Done: {self.result.instruction}")
+        told.append(f"Done: {self.result.carried_out}")
         if reading is not None and reading.not_understood:
             told.append(f"Not understood: {', '.join(reading.not_understood)}")
         if reading is not None and reading.unsure:

@@ -129,7 +129,7 @@ class Client:
         Args:
             infrared: a path (the file is sent as it is), a Pillow image, or an array (H, W).
             visible: a path, a Pillow image, or an array (H, W, 3) or (H, W).
-            prompt: words, ``"auto"``, or an :class:`Instruction`.
+            prompt: words, ``"auto"``, or an :class:`Instruction`, whose fields stand as settings do.
             settings: fields that override what the words said, such as ``{"visible.haze": 0.8}``.
             model: a name that :meth:`models` lists; the service's own where empty.
             picture_format: of the answer, one of :data:`FORMATS`.

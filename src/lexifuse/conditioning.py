@@ -36,7 +36,13 @@ class Told:
 
 
 class Conditioner(ABC):
-    """Puts requests into what one kind of network hears."""
+    """Puts requests into what one kind of network hears.
+
+    Attributes:
+        hears_severities: the network is told how severe each degradation is, and not the words themselves.
+    """
+
+    hears_severities = False
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -61,6 +67,8 @@ class Conditioner(ABC):
 
 class FieldConditioner(Conditioner):
     """For networks that hear an instruction: the card's fields, of the instruction and of the pictures, as (C,)."""
+
+    hears_severities = True
 
     def tell(self, pair: ImagePair, asked: Instruction, prompt: str = "") -> Told:  # noqa: ARG002
         """The words themselves do not matter here: they were read into the instruction."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from lexifuse.automatic import AUTOMATIC, PixelReading, override, read_pixels, s
 from lexifuse.conditioning import conditioner_of
 from lexifuse.detect import Detector, detectors, load_detector
 from lexifuse.errors import ModelError, UsageError
+from lexifuse.evidence import Weighed, weigh
 from lexifuse.highlight import bring_out
 from lexifuse.instruction import HIGHLIGHT_GROUPS, Instruction
 from lexifuse.language import Reading, read_prompt
@@ -37,12 +38,13 @@ class FusionResult:
 
     Attributes:
         image: (H, W, 3) RGB or (H, W), in the size, bit depth and colour of the visible picture.
-        instruction: what was carried out.
+        instruction: what was asked for, by words, by hand or by the pixels.
         seconds: spent on the fusion itself, reading and writing left out.
         alpha: (H, W) opacity of the visible picture, or None; :meth:`save` puts it back.
         reading: how the words were understood, where there were words.
         seen: what the pixels were taken for, where they were asked.
         notes: what the user should know, each one phrase.
+        carried_out: the instruction without what the pixels speak plainly against (:mod:`lexifuse.evidence`).
     """
 
     image: NDArray[Any]
@@ -52,6 +54,7 @@ class FusionResult:
     reading: Reading | None = None
     seen: PixelReading | None = None
     notes: tuple[str, ...] = ()
+    carried_out: Instruction = field(default_factory=Instruction)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture, with its alpha, in the format the suffix names (see :func:`lexifuse.write_image`)."""
@@ -100,6 +103,7 @@ class Fuser:
         *,
         resize: bool = False,
         automatic: bool = False,
+        insist: bool = False,
     ) -> FusionResult:
         """Fuse two pictures of one scene.
 
@@ -110,16 +114,19 @@ class Fuser:
             resize: bring an infrared picture of another size to the visible grid.
             automatic: let the pixels say what is damaged wherever the words say nothing; ``"auto"`` is this
                 without words.
+            insist: repair what is asked for even where the pixels speak plainly against it (:mod:`lexifuse.evidence`).
 
         Raises:
             InputError: a picture cannot be used, or the sizes differ.
             UsageError: the instruction is of another type.
         """
-        return self.session(infrared, visible, resize=resize).fuse(instruction, automatic=automatic)
+        return self.session(infrared, visible, resize=resize).fuse(instruction, automatic=automatic, insist=insist)
 
-    def fuse_pair(self, pair: ImagePair, instruction: Request = None, *, automatic: bool = False) -> FusionResult:
+    def fuse_pair(
+        self, pair: ImagePair, instruction: Request = None, *, automatic: bool = False, insist: bool = False
+    ) -> FusionResult:
         """Fuse a pair that was read before; see :meth:`fuse`."""
-        return Session(self, pair).fuse(instruction, automatic=automatic)
+        return Session(self, pair).fuse(instruction, automatic=automatic, insist=insist)
 
     def session(self, infrared: Source, visible: Source, *, resize: bool = False) -> Session:
         """Open a pair, to be fused under one request after the other; arguments as of :meth:`fuse`."""
@@ -149,7 +156,7 @@ class Session:
     def __init__(self, fuser: Fuser, pair: ImagePair) -> None:
         self.fuser, self.pair = fuser, pair
 
-    def fuse(self, instruction: Request = None, *, automatic: bool = False) -> FusionResult:
+    def fuse(self, instruction: Request = None, *, automatic: bool = False, insist: bool = False) -> FusionResult:
         """Fuse the pair as asked; see :meth:`Fuser.fuse`."""
         if instruction == AUTOMATIC:
             instruction, automatic = None, True
@@ -164,14 +171,27 @@ class Session:
             asked = override(seen.instruction, asked, spoken_of(reading) if reading else asked.asked_for())
         prompt = reading.prompt if reading is not None else ""
         started = time.perf_counter()
-        told = self.fuser.conditioner.tell(self.pair, asked, prompt)
+        weighed = self.weighed(asked, reading.by_hand if reading else (), insist=insist)
+        told = self.fuser.conditioner.tell(self.pair, weighed.instruction, prompt)
         image = self._run(told.conditioning)
         image, about_objects = self._brought_out(image, asked.highlight) if asked.highlight else (image, ())
         seconds = time.perf_counter() - started
-        notes = [*self.pair.notes, *told.notes, *about_objects]
+        notes = [*self.pair.notes, *weighed.notes, *told.notes, *about_objects]
         if prompt.strip() and asked.is_plain:
             notes.append("the words changed nothing: they ask for no change, so this is the plain fusion")
-        return FusionResult(image, asked, seconds, self.pair.alpha, reading, seen, tuple(notes))
+        return FusionResult(image, asked, seconds, self.pair.alpha, reading, seen, tuple(notes), weighed.instruction)
+
+    def weighed(self, asked: Instruction, by_hand: Collection[str] = (), *, insist: bool = False) -> Weighed:
+        """What is left of a request once the pixels had their say; they have none where the network hears words.
+
+        Args:
+            asked: what is asked for.
+            by_hand: degradations whose severity was set by hand, which stand.
+            insist: let all of them stand.
+        """
+        if insist or not asked.asked_for() or not self.fuser.conditioner.hears_severities:
+            return Weighed(asked)
+        return weigh(asked, by_hand, self._seen.probability, self.pair.visible)
 
     def _brought_out(self, image: NDArray[Any], highlight: Collection[str]) -> tuple[NDArray[Any], tuple[str, ...]]:
         """The picture with what is named standing out, and notes about it."""

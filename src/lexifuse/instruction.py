@@ -165,7 +165,7 @@ class Instruction:
         """
         result = self
         for key, value in values.items():
-            name = _settable(key)
+            name = settable(key)
             source, _, item = name.partition(".")
             if item:
                 group = replace(getattr(result, source), **{item: value})
@@ -252,7 +252,8 @@ def _unknown(kind: str, name: object, known: Iterable[str]) -> str:
     )
 
 
-def _settable(key: str) -> str:
+def settable(key: str) -> str:
+    """The name of :data:`SETTABLE` that a key means, which may be bare where that is not ambiguous; else UsageError."""
     if key in SETTABLE:
         return key
     american = key.replace("color", "colour")

@@ -109,9 +109,15 @@ def luma(image: NDArray[Any]) -> NDArray[Any]:
     return cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
 
 
+def mean_luma(image: NDArray[Any]) -> float:
+    """The mean luma, 0..1, of (H, W) or (H, W, 3); of a picture of many million pixels, a sample of them."""
+    step = max(1, math.isqrt(image.shape[0] * image.shape[1] // _SAMPLE))
+    return float(to_float(luma(image[::step, ::step])).mean())
+
+
 def is_night(image: NDArray[Any]) -> bool:
     """True if a visible picture, (H, W) or (H, W, 3), was taken in the dark: a mean luma below :data:`NIGHT_LUMA`."""
-    return float(to_float(luma(image)).mean()) < NIGHT_LUMA
+    return mean_luma(image) < NIGHT_LUMA
 
 
 def is_coloured(image: NDArray[Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ from lexifuse.account import account_of
 from lexifuse.errors import InputError, UsageError
 from lexifuse.fuser import Fuser, FusionResult
 from lexifuse.images import write_image
-from lexifuse.instruction import DEGRADATIONS
 from lexifuse.language import Reading, read_prompt
 from lexifuse.pair import ImagePair, read_pair
 
@@ -45,18 +44,10 @@ class Job:
         pair = read_pair(infrared, visible, resize=self.resize)
         words = self.own_words.get(visible.stem)
         reading = self.reading if words is None else read_prompt(words)
-        result = self.fuser.fuse_pair(pair, self._settled(reading), automatic=self.automatic)
+        result = self.fuser.fuse_pair(pair, reading.with_settings(self.settings), automatic=self.automatic)
         result.save(out)
         told = self._tell(pair, result, out)
         return {"infrared": str(infrared), "visible": str(visible), "output": str(out), **told}
-
-    def _settled(self, reading: Reading) -> Reading:
-        """The reading with the fields that were set, of which neither words nor pixels are asked any more."""
-        names = [
-            name for name in DEGRADATIONS if any(name.split(".", 1)[-1] == key or name == key for key in self.settings)
-        ]
-        instruction = reading.instruction.with_values(self.settings)
-        return replace(reading, instruction=instruction, denied=tuple(dict.fromkeys((*reading.denied, *names))))
 
     def _tell(self, pair: ImagePair, result: FusionResult, out: Path) -> dict[str, Any]:
         reading = result.reading
@@ -67,6 +58,7 @@ class Job:
             "model_sha256": self.fuser.model.sha256,
             "instruction": result.instruction.to_dict(),
             "in_words": str(result.instruction),
+            "carried_out": result.carried_out.to_dict(),
             "prompt": reading.prompt if reading else "",
             "not_understood": list(reading.not_understood) if reading else [],
             "unsure": list(reading.unsure) if reading else [],

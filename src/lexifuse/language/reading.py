@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lexifuse.instruction import Instruction
+from lexifuse.instruction import DEGRADATIONS, Instruction, settable
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Reading:
         unsure: fields whose yes or no is less than 80 % sure, whether they are set or not.
         confidence: how sure the least sure field is, 0.5..1.
         denied: degradations that the words speak of and do not ask to repair ("no haze", "the infrared is fine").
+        by_hand: degradations whose severity was set by hand, about which neither words nor pixels are asked.
     """
 
     prompt: str
@@ -34,6 +35,17 @@ class Reading:
     unsure: tuple[str, ...] = ()
     confidence: float = 1.0
     denied: tuple[str, ...] = ()
+    by_hand: tuple[str, ...] = ()
+
+    def with_settings(self, values: Mapping[str, Any]) -> Reading:
+        """The same with fields set by hand, as ``--set KEY=VALUE`` does: they have the last word.
+
+        Args:
+            values: as :meth:`lexifuse.Instruction.with_values` takes them.
+        """
+        names = tuple(name for name in map(settable, values) if name in DEGRADATIONS)
+        by_hand = tuple(dict.fromkeys((*self.by_hand, *names)))
+        return replace(self, instruction=self.instruction.with_values(values), by_hand=by_hand)
 
     def to_dict(self) -> dict[str, Any]:
         """The instruction's JSON form plus the account of how the words were read."""

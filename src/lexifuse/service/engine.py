@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -22,7 +22,6 @@ from lexifuse.service.settings import ServiceSettings
 from lexifuse.service.uploads import read_uploads
 
 if TYPE_CHECKING:
-    from lexifuse.instruction import Instruction
     from lexifuse.pair import ImagePair
 
 PICTURE_FORMATS: Mapping[str, tuple[str, str]] = {
@@ -251,9 +250,8 @@ class _Clock:
         self._last = now
 
 
-def _asked(pair: ImagePair, prompt: str, values: Mapping[str, Any]) -> Instruction | Reading:
+def _asked(pair: ImagePair, prompt: str, values: Mapping[str, Any]) -> Reading:
     """What a request asks: the words as they were read, with the values in the last word, or what the pixels say."""
     if prompt.strip().lower() == AUTOMATIC:
-        return read_pixels(pair).instruction.with_values(values)
-    reading = read_prompt(prompt)
-    return replace(reading, instruction=reading.instruction.with_values(values))
+        return Reading("", read_pixels(pair).instruction).with_settings(values)
+    return read_prompt(prompt).with_settings(values)

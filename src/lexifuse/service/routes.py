@@ -201,6 +201,7 @@ def _fusion_json(fused: Fused, prompt: str) -> dict[str, Any]:
         "model_sha256": fused.model.sha256,
         "instruction": fused.result.instruction.to_dict(),
         "in_words": str(fused.result.instruction),
+        "carried_out": fused.result.carried_out.to_dict(),
         "prompt": prompt,
         "not_understood": list(fused.reading.not_understood) if fused.reading else [],
         "unsure": list(fused.reading.unsure) if fused.reading else [],

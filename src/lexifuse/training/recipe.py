@@ -46,6 +46,9 @@ class SampleMix(_Strict):
         default=(0.65, 0.25, 0.1), description="shares of one, two, three degradations at once"
     )
     emphasis: dict[str, float] = Field(default={}, description="degradation to how often it is drawn, 1 if not named")
+    variants: float = Field(
+        default=0.0, ge=0, le=1, description="how often a degradation is drawn from damage_variants.py"
+    )
     unasked: float = Field(
         default=0.15, description="damaged samples with an instruction that does not mention the damage"
     )

@@ -15,11 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from lexifuse.degradations import FAR_DEPTH, degrade_pair
+from lexifuse.degradations import FAR_DEPTH
 from lexifuse.instruction import ASKED_FOR, DEGRADATIONS
 from lexifuse.statistics import picture_statistics
 from lexifuse.training import night
 from lexifuse.training.crops import CropStore
+from lexifuse.training.damage_variants import degrade_pair_variously
 from lexifuse.training.networks.compact import INSTRUCTION_FIELDS
 from lexifuse.training.object_masks import MASK_GROUPS
 from lexifuse.training.recipe import Recipe, SampleMix
@@ -64,9 +65,9 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
             _draw_wish(fields, mix.wishes, _known_groups(crop), rng)
         seed = int(rng.integers(2**31))
         kept = {name: severity for name, severity in damage.items() if name not in asked}
-        depth = crop["depth"]
-        seen = degrade_pair(crop["infrared"], crop["visible"], damage, seed=seed, depth=depth)
-        target = degrade_pair(crop["infrared"], visible_target, kept, seed=seed, depth=depth)
+        how: Any = {"seed": seed, "depth": crop["depth"], "share": mix.variants}
+        seen = degrade_pair_variously(crop["infrared"], crop["visible"], damage, **how)
+        target = degrade_pair_variously(crop["infrared"], visible_target, kept, **how)
         plain = not any(fields.values())
         return {
             "infrared": _plane(seen[0]),

@@ -49,7 +49,7 @@ class Base:
     @classmethod
     def of(cls, result: FusionResult) -> Base:
         """A full picture as a base."""
-        asked = result.instruction, result.reading.prompt if result.reading else ""
+        asked = result.carried_out, result.reading.prompt if result.reading else ""
         return cls(change_depth(_at_most(result.image, MOST_PIXELS), np.uint8), asked, result.seconds)
 
 

@@ -35,6 +35,7 @@ def report_json(account: Account, names: Mapping[str, str], model: Model) -> Con
         "model_sha256": model.sha256,
         "instruction": result.instruction.to_dict(),
         "in_words": str(result.instruction),
+        "carried_out": result.carried_out.to_dict(),
         "prompt": reading.prompt if reading else "",
         "not_understood": list(reading.not_understood) if reading else [],
         "unsure": list(reading.unsure) if reading else [],

@@ -33,7 +33,7 @@ LABELS = {
 def tell(outcome: Outcome) -> str:
     """The account of a fusion."""
     result, reading = outcome.account.result, outcome.reading
-    lines = [_line("Done", escape(_sentence(str(result.instruction))))]
+    lines = [_line("Done", escape(_sentence(str(result.carried_out))))]
     if reading.understood:
         marked = (
             f"<mark>{escape(words)}</mark> {_field(name, reading.instruction)}" for words, name in reading.understood

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from lexifuse.automatic import AUTOMATIC
@@ -54,10 +54,7 @@ def settled(ask: Ask) -> Reading:
 
     A fusion of this is what ``lexifuse fuse`` makes of the same words and ``--set``.
     """
-    reading = read_words(ask.words)
-    by_hand = (name for name in DEGRADATIONS if name in ask.by_hand)
-    denied = tuple(dict.fromkeys((*reading.denied, *by_hand)))
-    return replace(reading, instruction=reading.instruction.with_values(ask.by_hand), denied=denied)
+    return read_words(ask.words).with_settings(ask.by_hand)
 
 
 def looks_at_pictures(ask: Ask) -> bool:

@@ -169,7 +169,8 @@ class Workbench:
             if kept.seen is None:
                 return None
             asked = override(kept.seen.instruction, asked, spoken_of(reading))
-        return Preview(as_file(kept.previewer.look(kept.latest, (asked, reading.prompt))), asked)
+        heard = kept.fusing.weighed(asked, reading.by_hand).instruction
+        return Preview(as_file(kept.previewer.look(kept.latest, (heard, reading.prompt))), asked)
 
     def prepare_preview(self, loaded: Loaded, ask: Ask) -> None:
         """Do what the first preview after a full picture would otherwise wait for."""

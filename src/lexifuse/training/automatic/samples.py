@@ -16,10 +16,11 @@ from torch.utils.data import Dataset
 from lexifuse.damage_features import damage_features
 from lexifuse.datasets import open_dataset
 from lexifuse.datasets.synthetic import render_scene
-from lexifuse.degradations import FAR_DEPTH, degrade_pair
+from lexifuse.degradations import FAR_DEPTH
 from lexifuse.instruction import ASKED_FOR, DEGRADATIONS
 from lexifuse.pair import read_pair
 from lexifuse.pixels import NIGHT_LUMA, change_depth, luma, to_float
+from lexifuse.training.damage_variants import degrade_pair_variously
 
 SYNTHETIC = "synthetic"
 """The source that is rendered, not read."""
@@ -107,6 +108,7 @@ class PixelSamples(Dataset[dict[str, torch.Tensor]]):
         shares: how often each data set is drawn from.
         count: of samples.
         seed: of everything drawn.
+        variants: how often a degradation is drawn from ``damage_variants.py``, 0..1.
         held_out: draw from the held-out pairs instead of the others.
     """
 
@@ -117,6 +119,7 @@ class PixelSamples(Dataset[dict[str, torch.Tensor]]):
         count: int,
         *,
         seed: int,
+        variants: float = 0.0,
         held_out: bool = False,
     ) -> None:
         self.pictures = {
@@ -126,7 +129,7 @@ class PixelSamples(Dataset[dict[str, torch.Tensor]]):
         self.pictures = {name: items for name, items in self.pictures.items() if items}
         weights = np.array([shares[name] for name in self.pictures])
         self.names, self.shares = list(self.pictures), weights / weights.sum()
-        self.count, self.seed = count, seed
+        self.count, self.seed, self.variants = count, seed, variants
 
     def __len__(self) -> int:
         return self.count
@@ -136,9 +139,15 @@ class PixelSamples(Dataset[dict[str, torch.Tensor]]):
         items = self.pictures[str(rng.choice(self.names, p=self.shares))]
         crop = _random_crop(items[int(rng.integers(len(items)))], rng)
         damage = draw_damage(rng)
-        infrared, visible = degrade_pair(
-            crop.infrared, crop.visible, damage, seed=int(rng.integers(2**31)), depth=crop.depth
+        damaged = degrade_pair_variously(
+            to_float(crop.infrared),
+            to_float(crop.visible),
+            damage,
+            seed=int(rng.integers(2**31)),
+            depth=crop.depth,
+            share=self.variants,
         )
+        infrared, visible = (change_depth(image, np.uint8) for image in damaged)
         natural = natural_darkness(crop.visible)
         if natural and "visible.over_exposure" not in damage:
             damage["visible.low_light"] = max(natural, damage.get("visible.low_light", 0.0))

@@ -32,6 +32,7 @@ class AutomaticRecipe(BaseModel):
         sources: data sets and how often each is drawn from.
         scenes: how many are rendered.
         samples: damaged and undamaged pairs to learn from.
+        variants: how often a degradation of theirs is drawn from ``damage_variants.py``; never of the held-out ones.
         held_out: samples of held-out pairs, which thresholds are chosen on.
         epochs: passes over the samples.
         batch: samples per step.
@@ -44,9 +45,10 @@ class AutomaticRecipe(BaseModel):
 
     sources: dict[str, float] = SOURCES
     scenes: int = 60
-    samples: int = 32_000
+    samples: int = 112_000
+    variants: float = 0.2
     held_out: int = 2_000
-    epochs: int = 80
+    epochs: int = 60
     batch: int = 128
     learning_rate: float = 2e-3
     weight_decay: float = 2e-2
@@ -78,13 +80,14 @@ def collect(recipe: AutomaticRecipe, data: Path, out: Path, *, workers: int = 1)
     pictures = open_pictures(data, recipe.sources, recipe.scenes)
     sets = []
     for name, count, held_out in (("train", recipe.samples, False), ("held_out", recipe.held_out, True)):
-        samples = PixelSamples(pictures, recipe.sources, count, seed=recipe.seed + held_out, held_out=held_out)
+        seed, variants = recipe.seed + held_out, 0.0 if held_out else recipe.variants
+        samples = PixelSamples(pictures, recipe.sources, count, seed=seed, variants=variants, held_out=held_out)
         sets.append(_collect(samples, out, name, workers))
     return sets[0], sets[1]
 
 
 def _check_choices(recipe: AutomaticRecipe, path: Path) -> None:
-    choices = recipe.model_dump_json(include={"sources", "scenes", "samples", "held_out", "seed"})
+    choices = recipe.model_dump_json(include={"sources", "scenes", "samples", "variants", "held_out", "seed"})
     if path.is_file() and path.read_text() != choices:
         raise ModelError(f"{path.parent} holds samples of another recipe: start in another --out folder")
     path.write_text(choices)

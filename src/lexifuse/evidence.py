@@ -1,0 +1,79 @@
+"""Words against pixels: a repair is left out where there is plainly nothing to repair.
+
+A network that is told of haze on a clear day takes the day for haze. The network that reads pictures
+(:mod:`lexifuse.automatic`) knows better, so what is asked for is scaled by what is seen. Little has to be seen: what is
+held possible, be it unlikely, is repaired as it was asked. Whoever means it all the same sets the severity by hand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lexifuse.instruction import Instruction
+from lexifuse.pixels import mean_luma
+
+PLAINLY_ABSENT, POSSIBLE = 0.005, 0.05
+"""Probabilities of a degradation, up to which :data:`LEAST` of a repair is left, and from which all of it is."""
+
+LEAST = 0.1
+"""Share of a severity that is always carried out: whoever reads pictures can err, and words are never mute."""
+
+DIM, BRIGHT = 0.30, 0.40
+"""Mean luma of a visible picture, up to which "too dark" is a matter of taste, and from which it takes evidence."""
+
+_DARK = "visible.low_light"
+_WORTH_A_NOTE = 0.5
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What is left of a request once the pixels had their say.
+
+    Attributes:
+        instruction: what shall be carried out.
+        notes: what was left out and how to have it all the same, each one phrase.
+    """
+
+    instruction: Instruction
+    notes: tuple[str, ...] = ()
+
+
+def weigh(
+    asked: Instruction, by_hand: Collection[str], probability: Mapping[str, float], visible: NDArray[Any]
+) -> Weighed:
+    """Scale the severities that are asked for by how possible the pixels hold the damage.
+
+    Args:
+        asked: what is asked for.
+        by_hand: degradations whose severity was set by hand, which stand.
+        probability: degradation to how likely it is there, from :class:`lexifuse.automatic.PixelReading`.
+        visible: (H, W, 3) RGB or (H, W), uint8, uint16 or float32 in 0..1.
+    """
+    left, notes = {}, []
+    for name in asked.asked_for():
+        if name in by_hand:
+            continue
+        share = _possible(probability[name])
+        if name == _DARK and share < 1.0:
+            share = max(share, _between(mean_luma(visible), BRIGHT, DIM))
+        if share < 1.0:
+            left[name] = asked.severity(name) * max(share, LEAST)
+        if share < _WORTH_A_NOTE:
+            notes.append(
+                f"the pictures do not show it, so it was left nearly alone: {name} (set by hand, it is repaired)"
+            )
+    return Weighed(asked.with_values(left), tuple(notes))
+
+
+def _possible(probability: float) -> float:
+    """Nought for the plainly absent, one for the possible, by the logarithm in between."""
+    return _between(math.log(max(probability, 1e-9)), math.log(PLAINLY_ABSENT), math.log(POSSIBLE))
+
+
+def _between(value: float, nought: float, one: float) -> float:
+    return min(max((value - nought) / (one - nought), 0.0), 1.0)
