@@ -27,6 +27,7 @@ FLOORS = {
     "language": 3,
     "damage_features": 1,
     "automatic": 3,
+    "evidence": 3,
     "conditioning": 3,
     "highlight": 3,
     "fuser": 4,
