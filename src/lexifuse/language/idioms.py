@@ -21,6 +21,7 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         "is noisy",
     ),
     (r"(?:looking |peering |seen )?through (?:milk|cotton wool|a veil|soup)", "thick fog"),
+    (r"(?:a )?(?:real |proper )?pea ?-? ?soup(?:er)?", "extremely thick fog"),
     (r"white ?- ?out|whiteout", "extremely thick fog"),
     (r"smoke ?screen", "smoke"),
     (

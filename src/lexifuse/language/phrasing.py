@@ -72,6 +72,30 @@ _PRAISE = (
 
 _TURNS: tuple[tuple[str, str], ...] = (
     # Whose it is.
+    (r"(?:stripe|striped|striping|banding|column|row) (?:pattern )?noise", "stripes"),
+    (r"night (?:vision )?(camera|cam|sensor|channel)(?= )", r"infrared \1"),
+    (r"(?:day|daytime|daylight) (camera|cam|sensor|channel)(?= )", r"visible \1"),
+    (
+        rf"(?:trust|use|weigh|weight|favour|favor) (?:the )?({_CAMERA})(?: (?:image|camera|picture|channel|one))? less",
+        r"less \1",
+    ),
+    (
+        rf"(?:don't|do not|never) (?:rely|lean|depend|focus) (?:so |too )?(?:much |heavily |strongly )?(?:on|upon) "
+        rf"(?:the )?({_CAMERA})(?: (?:image|camera|picture|channel|one|so much|too much|so heavily|too heavily))*"
+        rf"(?= [,.;!]|$)",
+        r"less \1",
+    ),
+    (
+        rf"(?:the )?({_CAMERA})(?: (?:image|camera|picture|channel|one))? (?:is|gets) (?:too |far too |rather |a bit )*"
+        r"(?:overpowering|overbearing|overwhelming|dominant|dominating|intrusive)",
+        r"less \1",
+    ),
+    (rf"({_NOUN}) of (?:high|great|extreme|strong) (?:severity|intensity|strength|degree)", r"severe \1"),
+    (rf"({_NOUN}) of (?:low|slight|small|minor) (?:severity|intensity|strength|degree)", r"slight \1"),
+    (rf"({_NOUN}) of (?:moderate|medium|average) (?:severity|intensity|strength|degree)", r"\1"),
+    (r"(?:do not|don't|never|no need to) (?:preserve|retain|maintain) (?:the )?colou?rs?", "don't keep the colours"),
+    (r"(?:do not|don't|never|no need to) (?:preserve|retain|maintain) (?:the )?textures?", "don't keep the texture"),
+    (r"(snow|static|grain|fuzz) ?/ ?(snow|static|grain|fuzz|noise)", r"noise"),
     (rf"({_CAMERA}|cam|camera|image|picture|photo|pic|sensor)'s", r"\1 's"),
     (
         rf"(?:, )?(?:unlike|as opposed to|in contrast (?:to|with)|compared (?:to|with)"
