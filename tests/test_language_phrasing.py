@@ -46,7 +46,13 @@ def asked(prompt: str) -> set[str]:
         ("dark? no. blurry? yes.", {"visible.blur"}),
         ("haze isn't the issue, rain is", {"visible.rain"}),
         ("thermal contrast is good, colour contrast too", set()),
+        ("haze-free but underexposed", {"visible.low_light"}),
+        # Stripes are not noise.
+        ("the thermal suffers from stripe noise of high severity", {"infrared.stripes"}),
+        ("random noise and stripe noise in the thermal", {"infrared.noise", "infrared.stripes"}),
+        ("chromatic noise", {"visible.noise"}),
         # Whose it is.
+        ("the day camera is blurred and the night camera has low contrast", {"visible.blur", "infrared.low_contrast"}),
         ("unlike the thermal, the visible is noisy", {"visible.noise"}),
         ("the thermal camera, unlike the visible camera, is full of noise", {"infrared.noise"}),
         ("thermal noisy, and so is the visible", {"visible.noise", "infrared.noise"}),

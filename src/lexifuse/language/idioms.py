@@ -22,6 +22,17 @@ IDIOMS: tuple[tuple[str, str], ...] = (
     ),
     (r"(?:looking |peering |seen )?through (?:milk|cotton wool|a veil|soup)", "thick fog"),
     (r"(?:a )?(?:real |proper )?pea ?-? ?soup(?:er)?", "extremely thick fog"),
+    (r"(haze|fog|noise|rain|blur|glare|stripe|mist|smoke) ?- ?free", r"no \1"),
+    (
+        r"(?:hardly|barely|scarcely|little|no) (?:any )?difference between (?:the )?(?:hot|warm)(?: things| parts)?"
+        r" and (?:the )?(?:cold|cool)",
+        "low contrast",
+    ),
+    (r"(?:chromatic|chroma|colou?r) (?:noise|speckles?)", "visible noise"),
+    (r"low ?-? ?res(?:olution)?", "resolution"),
+    (r"(?:is|'s) meh", "is poor"),
+    (r"over ?-? ?exposured", "overexposed"),
+    (r"under ?-? ?exposured", "underexposed"),
     (r"white ?- ?out|whiteout", "extremely thick fog"),
     (r"smoke ?screen", "smoke"),
     (
