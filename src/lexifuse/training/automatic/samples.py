@@ -43,7 +43,6 @@ _WHOLE = 0.35
 _LEAST_OF_WHOLE, _WHOLE_SIDE = 0.8, 640
 _SMALLEST, _LARGEST = 144, 360
 _CHANCES = (0.3, 0.45, 0.18, 0.07)
-_HARD = {"visible.over_exposure": 1.4, "infrared.low_contrast": 1.4}
 _EXCLUSIVE = {"visible.low_light", "visible.over_exposure"}
 
 
@@ -92,8 +91,7 @@ def natural_darkness(visible: NDArray[Any]) -> float:
 def draw_damage(rng: np.random.Generator) -> dict[str, float]:
     """None, one, two or three degradations with severities from barely visible to full."""
     count = int(rng.choice(len(_CHANCES), p=_CHANCES))
-    weights = np.array([_HARD.get(name, 1.0) for name in DEGRADATIONS])
-    names = [str(name) for name in rng.choice(DEGRADATIONS, size=count, replace=False, p=weights / weights.sum())]
+    names = [str(name) for name in rng.choice(DEGRADATIONS, size=count, replace=False)]
     if set(names) >= _EXCLUSIVE:
         names.remove("visible.over_exposure")
     return {name: float(rng.uniform(ASKED_FOR, 1.0)) for name in names}
