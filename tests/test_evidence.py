@@ -15,7 +15,7 @@ from lexifuse.instruction import DEGRADATIONS
 from lexifuse.pixels import to_float
 
 BRIGHT_PICTURE = np.full((8, 8, 3), 200, np.uint8)
-DIM_PICTURE = np.full((8, 8, 3), 70, np.uint8)
+DIM_PICTURE = np.full((8, 8, 3), 63, np.uint8)
 HAZE, DARK = "visible.haze", "visible.low_light"
 
 

@@ -20,10 +20,10 @@ from lexifuse.pixels import mean_luma
 PLAINLY_ABSENT, POSSIBLE = 0.005, 0.05
 """Probabilities of a degradation, up to which :data:`LEAST` of a repair is left, and from which all of it is."""
 
-LEAST = 0.1
+LEAST = 0.05
 """Share of a severity that is always carried out: whoever reads pictures can err, and words are never mute."""
 
-DIM, BRIGHT = 0.30, 0.40
+DIM, BRIGHT = 0.25, 0.33
 """Mean luma of a visible picture, up to which "too dark" is a matter of taste, and from which it takes evidence."""
 
 _DARK = "visible.low_light"

@@ -101,7 +101,9 @@ def keep_promises(
             for name in (one for one in DEGRADATIONS if not (night and one == "visible.low_light")):
                 right, other = _gains(fuser, pair, clean, (name,), asked=((name,), (_another(name),)))
                 gains[name].append(right)
-                wrong[name].append(other)
+                # "Dark" is true of every night, whatever else is wrong with it.
+                if not (night and _another(name) == "visible.low_light"):
+                    wrong[name].append(other)
             for names in (both for both in TWO_AT_ONCE if not (night and "visible.low_light" in both)):
                 two["+".join(names)] += _gains(fuser, pair, clean, names, asked=(names,))
             pairs += 1
