@@ -17,7 +17,7 @@ PLAIN_ROW = "plain"
 _BALANCE, _DARK = "balance", "visible.low_light"
 _ALIKE = {"infrared.noise", "infrared.stripes"}
 _NIGHTS = 0.6  # share of the natural nights that "dark" is said of
-_OWN = 5.0  # how much more often a word that is trained alone meets its own damage than any other
+_OWN = 16.0  # how much more often a word that is trained alone meets its own damage than any other
 
 
 class _Strict(BaseModel):
