@@ -15,7 +15,6 @@ PLAIN_ROW = "plain"
 """The row of ``degradation_weights`` for samples that ask for nothing, and for degradations without a row."""
 
 _BALANCE, _DARK = "balance", "visible.low_light"
-_ALIKE = {"infrared.noise", "infrared.stripes"}
 _NIGHTS = 0.6  # share of the natural nights that "dark" is said of
 _OWN = 16.0  # how much more often a word that is trained alone meets its own damage than any other
 
@@ -225,7 +224,7 @@ class Recipe(_Strict):
 
 
 def for_word(recipe: Recipe, word: str) -> Recipe:
-    """The recipe that trains one word alone: about its own damage, and wrongly about every other.
+    """The recipe that trains one word alone: mostly about its own damage, and wrongly about every other.
 
     Raises:
         UsageError: the word is neither a degradation nor ``balance``.
@@ -233,8 +232,7 @@ def for_word(recipe: Recipe, word: str) -> Recipe:
     if word == _BALANCE:
         changes: dict[str, Any] = {"wish": 1.0, "wishes": (1.0, 0.0, 0.0, 0.0), "false_alarm": 0.0, "damaged": 0.3}
     elif word in DEGRADATIONS:
-        # Stripes are told apart from noise, and noise from stripes, the hardest.
-        emphasis = {name: _OWN if name == word or {name, word} == _ALIKE else 1.0 for name in DEGRADATIONS}
+        emphasis = {name: _OWN if name == word else 1.0 for name in DEGRADATIONS}
         changes = {"emphasis": emphasis, "night": _NIGHTS if word == _DARK else 0.0}
     else:
         raise UsageError(f"--word takes balance or a degradation, not '{word}': one of {', '.join(DEGRADATIONS)}")
