@@ -23,7 +23,7 @@ from lexifuse.training.checkpoint import load_average
 from lexifuse.training.crops import open_crops
 from lexifuse.training.export import export_model
 from lexifuse.training.networks.compact import CONDITIONING_FIELDS, CompactFusion, rgb_to_ycbcr, ycbcr_to_rgb
-from lexifuse.training.objective import fusion_target, no_darker
+from lexifuse.training.objective import fusion_target, no_darker, objective
 from lexifuse.training.recipe import DataSource, LossWeights, Recipe, SampleMix, for_word, load_recipe
 from lexifuse.training.samples import Samples
 from lexifuse.training.trainer import StepSampler, train
@@ -66,8 +66,6 @@ def trained(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_training_lowers_the_loss(trained: Path, cache: Path) -> None:
-    from lexifuse.training.objective import objective
-
     samples = Samples(open_crops(RECIPE, cache, cache), RECIPE)
     batch = {name: torch.stack([samples[n][name] for n in range(16)]) for name in samples[0]}
 
@@ -308,3 +306,52 @@ def test_a_natural_night_is_brightened_and_marked_so(cache: Path) -> None:
     assert 0 < len(marked) < len(found)
     assert all((sample["conditioning"][low_light] > 0) == (sample["brightened"] > 0) for sample in found)
     assert all(sample["visible_target"].mean() > sample["visible"].mean() for sample in marked)
+
+
+def _terms(output: torch.Tensor, batch: dict[str, torch.Tensor], **weights: float) -> dict[str, float]:
+    terms = objective(output, batch, LossWeights(**weights), None)  # type: ignore[arg-type]
+    return {name: float(term) for name, term in terms.items()}
+
+
+def _pair_batch(infrared: torch.Tensor, visible: torch.Tensor, **flags: float) -> dict[str, torch.Tensor]:
+    """A batch of one undamaged pair that nothing is asked of, unless ``flags`` say otherwise."""
+    one = torch.ones(1)
+    flags = {"plain": 1.0, "undamaged": 1.0, "brightened": 0.0, **flags}
+    return {
+        "infrared": infrared,
+        "visible": visible,
+        "infrared_target": infrared,
+        "visible_target": visible,
+        "highlight": torch.zeros_like(infrared),
+        "conditioning": torch.zeros(1, len(CONDITIONING_FIELDS)),
+        **{name: one * value for name, value in flags.items()},
+    }
+
+
+def test_contrast_makes_a_small_area_of_large_differences_outweigh_a_large_one_of_small_ones() -> None:
+    visible = torch.full((1, 3, 48, 48), 0.3)
+    infrared = torch.full((1, 1, 48, 48), 0.35)
+    infrared[..., 20:28, 20:28] = 0.9
+    batch = _pair_batch(infrared, visible)
+    without_person = visible + 0.05
+    without_ground = torch.maximum(infrared, visible)
+    without_ground = torch.where(without_ground < 0.5, without_ground - 0.1, without_ground)
+
+    def intensity(output: torch.Tensor, contrast: float) -> float:
+        return _terms(output, batch, contrast=contrast)["intensity"]
+
+    assert intensity(without_person, 0.0) < intensity(without_ground, 0.0)
+    assert intensity(without_person, 5.0) > 1.5 * intensity(without_ground, 5.0)
+
+
+def test_likeness_to_a_damaged_source_is_no_aim(cache: Path) -> None:
+    generator = torch.Generator().manual_seed(1)
+    visible, infrared = torch.rand((1, 3, 64, 64), generator=generator), torch.rand((1, 1, 64, 64), generator=generator)
+    for undamaged, terms in ((1.0, {"vif", "qabf", "scd"}), (0.0, set())):
+        batch = _pair_batch(infrared, visible, undamaged=undamaged)
+        values = _terms(visible, batch, vif=1.0, qabf=1.0, scd=1.0)
+        assert {"vif", "qabf", "scd"} & set(values) == terms
+        assert (values["ssim"] > 0) is bool(undamaged)
+    mix = SampleMix(damaged=1.0, unasked=1.0, false_alarm=0.0, wish=0.0, night=0.0)
+    recipe = RECIPE.model_copy(update={"mix": mix})
+    assert not any(Samples(open_crops(RECIPE, cache, cache), recipe)[n]["undamaged"] for n in range(8))

@@ -40,6 +40,7 @@ from lexifuse.training.detection_trainer import (
 )
 from lexifuse.training.detector import CompactDetector
 from lexifuse.training.families import TextToPixelsFamily
+from lexifuse.training.losses import keep_digits
 from lexifuse.training.recipe import Recipe
 from lexifuse.training.recipe_files import checked_recipe
 from lexifuse.training.text_encoders import TextEncoder
@@ -228,6 +229,7 @@ def train_bilevel(
         UsageError: the crop does not suit the detector's windows.
     """
     require()
+    keep_digits()
     torch.manual_seed(recipe.seed)
     above, below = fusion_source(fusion), detector_source(detector)
     family = TextToPixelsFamily(above.recipe, text_encoder)

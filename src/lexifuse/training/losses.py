@@ -13,6 +13,14 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 
+def keep_digits() -> None:
+    """Let convolutions on CUDA keep all digits of float32: VIF is a small difference of large squares.
+
+    By default they run in TF32, which has ten bits of mantissa.
+    """
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def sobel(plane: Tensor) -> tuple[Tensor, Tensor]:
     """Horizontal and vertical Sobel derivatives of (B, 1, H, W), borders replicated; a unit step answers 1."""
     padded = functional.pad(plane, (1, 1, 1, 1), mode="replicate")

@@ -18,6 +18,7 @@ _SURROUNDINGS_SIGMA = 12.0
 _HIGHLIGHT_PUSH, _HIGHLIGHT_STRETCH = 0.12, 0.4
 _TEXTURE_SHARE = 0.4
 _TONE_WINDOW = 16
+_USUAL_DIFFERENCE, _LEAST_STAKE = 0.2, 0.1
 _FIRST_WISH, _WORDS = len(DEGRADATIONS), len(INSTRUCTION_FIELDS)
 _FIRST_HIGHLIGHT = next(i for i, name in enumerate(INSTRUCTION_FIELDS) if name.startswith("highlight."))
 _LEAST_AREA = 64.0  # pixels, added to the area of what is brought out: a few pixels of it are hardly worth learning
@@ -150,20 +151,33 @@ def _chosen(batch: dict[str, Tensor], which: Tensor) -> dict[str, Tensor]:
 def _source_terms(output: Tensor, batch: dict[str, Tensor], weights: LossWeights) -> dict[str, Tensor]:
     """What a fusion owes to its two sources."""
     infrared, visible = batch["infrared_target"], batch["visible_target"]
-    conditioning, plain = batch["conditioning"], batch["plain"] > 0
+    conditioning, plain = batch["conditioning"], (batch["plain"] * batch["undamaged"]) > 0
     target = fusion_target(infrared, visible, batch["highlight"], conditioning)
     luma, chroma = rgb_to_ycbcr(output)
     source_luma = rgb_to_ycbcr(visible)[0]
     keep_colour = 1.0 + 2.0 * conditioning[:, CONDITIONING_FIELDS.index("keep_colour")]
     neutral = (conditioning[:, _FIRST_WISH:_WORDS].abs().amax(1) == 0).float()
+    # Likeness to both sources as they are would be likeness to their damage.
+    undamaged = batch["undamaged"]
+    missed = (luma - target.luma).abs()
     both_ssim = losses.ssim(luma, infrared) + losses.ssim(luma, source_luma)
     terms = {
-        "intensity": weights.intensity * losses.absolute(luma, target.luma),
+        "intensity": weights.intensity * losses.per_sample(_stakes(infrared, source_luma, weights) * missed),
         "gradient": weights.gradient * losses.gradient(luma, target.gradient_x, target.gradient_y),
-        "ssim": weights.ssim * neutral * (2.0 - both_ssim),
+        "ssim": weights.ssim * neutral * undamaged * (2.0 - both_ssim),
         "chroma": weights.chroma * keep_colour * losses.absolute(chroma, target.chroma),
     }
     return {**terms, **_metric_terms(luma[plain], infrared[plain], source_luma[plain], weights)}
+
+
+def _stakes(infrared: Tensor, visible: Tensor, weights: LossWeights) -> Tensor:
+    """How much the luma of each pixel matters, (B, 1, H, W), about 1: more where one source has far more light.
+
+    Likeness to both sources (VIF, Qabf, SSIM) is bought most cheaply by a copy of one. Who glows in the other, or its
+    bright sky, is a small area of large differences: there the brighter pixel must be kept; elsewhere it need not.
+    """
+    difference = (infrared - visible).abs()
+    return (1.0 + weights.contrast * (difference - _USUAL_DIFFERENCE)).clamp_min(_LEAST_STAKE)
 
 
 def _repair_terms(

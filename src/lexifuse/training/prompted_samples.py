@@ -73,6 +73,7 @@ def restoration_sample(
         "conditioning": torch.tensor([*asked, *picture_statistics(*damaged)], dtype=torch.float32),
         "statistics_target": torch.from_numpy(picture_statistics(*clean)),
         "plain": torch.tensor(0.0),
+        "undamaged": torch.tensor(1.0),
         "brightened": torch.tensor(0.0),
         "prompt": prompt,
     }

@@ -66,6 +66,9 @@ class LossWeights(_Strict):
     """Weights of the loss terms; ``metrics`` terms are applied to samples that ask for no repair."""
 
     intensity: float = 8.0
+    contrast: float = Field(
+        default=0.0, ge=0, description="how much more the intensity of a pixel weighs, the more its sources differ"
+    )
     gradient: float = 10.0
     ssim: float = 1.0
     chroma: float = 12.0

@@ -36,8 +36,8 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
     Each sample is a dict of float32 tensors: ``infrared`` (1, S, S) and ``visible`` (3, S, S) as the network sees them,
     ``infrared_target`` and ``visible_target``, ``highlight`` (1, S, S) soft mask of what to bring out,
     ``conditioning`` (C,), the instruction and the statistics of what the network sees, ``statistics_target`` those of
-    the target pair, ``plain`` (): 1 where nothing is asked and nothing has to be repaired, and ``brightened`` (): 1
-    where a natural night is to be made brighter.
+    the target pair, ``plain`` (): 1 where nothing is asked, ``undamaged`` (): 1 where the target pair has no damage
+    left, and ``brightened`` (): 1 where a natural night is to be made brighter.
     """
 
     def __init__(self, store: CropStore, recipe: Recipe) -> None:
@@ -78,6 +78,7 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
             "conditioning": torch.tensor([*fields.values(), *picture_statistics(*seen)], dtype=torch.float32),
             "statistics_target": torch.from_numpy(picture_statistics(*target)),
             "plain": torch.tensor(float(plain)),
+            "undamaged": torch.tensor(float(not kept)),
             "brightened": torch.tensor(float(brightened)),
         }
 

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Sampler
 from lexifuse.training.checkpoint import load_average, load_checkpoint, save_checkpoint
 from lexifuse.training.crops import CropStore, open_crops
 from lexifuse.training.families import Family, family_of
+from lexifuse.training.losses import keep_digits
 from lexifuse.training.object_masks import read_boxes
 from lexifuse.training.recipe import Recipe
 from lexifuse.training.text_encoders import TextEncoder
@@ -126,6 +127,7 @@ def _run(
     boxes: Path | None,
 ) -> TrainingResult:
     recipe = family.recipe
+    keep_digits()
     with fabric.rank_zero_first():
         store = open_crops(recipe, data, cache or out / "crops", read_boxes(boxes) if boxes else None)
     torch.manual_seed(recipe.seed)
