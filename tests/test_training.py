@@ -342,6 +342,8 @@ def test_contrast_makes_a_small_area_of_large_differences_outweigh_a_large_one_o
 
     assert intensity(without_person, 0.0) < intensity(without_ground, 0.0)
     assert intensity(without_person, 5.0) > 1.5 * intensity(without_ground, 5.0)
+    batch["conditioning"][:, CONDITIONING_FIELDS.index("balance")] = -1.0
+    assert intensity(without_ground, 5.0) == intensity(without_ground, 0.0)
 
 
 def test_likeness_to_a_damaged_source_is_no_aim(cache: Path) -> None:

@@ -156,15 +156,14 @@ def _source_terms(output: Tensor, batch: dict[str, Tensor], weights: LossWeights
     luma, chroma = rgb_to_ycbcr(output)
     source_luma = rgb_to_ycbcr(visible)[0]
     keep_colour = 1.0 + 2.0 * conditioning[:, CONDITIONING_FIELDS.index("keep_colour")]
-    neutral = (conditioning[:, _FIRST_WISH:_WORDS].abs().amax(1) == 0).float()
-    # Likeness to both sources as they are would be likeness to their damage.
-    undamaged = batch["undamaged"]
-    missed = (luma - target.luma).abs()
+    # Likeness to both sources is an aim where no wish leans to one of them, and no damage would be likened to.
+    neutral = (conditioning[:, _FIRST_WISH:_WORDS].abs().amax(1) == 0) * batch["undamaged"]
+    stakes = torch.lerp(torch.ones_like(luma), _stakes(infrared, source_luma, weights), neutral.view(-1, 1, 1, 1))
     both_ssim = losses.ssim(luma, infrared) + losses.ssim(luma, source_luma)
     terms = {
-        "intensity": weights.intensity * losses.per_sample(_stakes(infrared, source_luma, weights) * missed),
+        "intensity": weights.intensity * losses.per_sample(stakes * (luma - target.luma).abs()),
         "gradient": weights.gradient * losses.gradient(luma, target.gradient_x, target.gradient_y),
-        "ssim": weights.ssim * neutral * undamaged * (2.0 - both_ssim),
+        "ssim": weights.ssim * neutral * (2.0 - both_ssim),
         "chroma": weights.chroma * keep_colour * losses.absolute(chroma, target.chroma),
     }
     return {**terms, **_metric_terms(luma[plain], infrared[plain], source_luma[plain], weights)}
