@@ -144,8 +144,8 @@ class Network:
             conditioning: (C,) or (T, D) float32, as the model's card says.
         """
         height, width = encoded.shape[:2]
-        planes = self._decode(encoded.arrays, conditioning)[:height, :width]
-        return np.ascontiguousarray(_like(planes, encoded.shape, encoded.dtype))
+        planes = self._decode(encoded.arrays, conditioning)[:, :height, :width]
+        return _like(planes, encoded.shape, encoded.dtype)
 
     def run(
         self, infrared: NDArray[Any], visible: NDArray[Any], conditioning: NDArray[np.float32], *, tile: int = TILE
@@ -170,7 +170,7 @@ class Network:
         fused = np.empty_like(visible)
         for start, stop, strip in self._strips(infrared, visible, conditioning, rows, columns):
             stop = min(stop, height)
-            planes = strip[: stop - start, :width]
+            planes = strip[:, : stop - start, :width]
             fused[start:stop] = _like(planes, visible.shape, visible.dtype)
         return fused
 
@@ -182,18 +182,18 @@ class Network:
         rows: list[Tile],
         columns: list[Tile],
     ) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-        """Finished strips from the top down: first row, end row, (rows, W, 3) float32. One strip is held at a time."""
-        tail = np.zeros((0, columns[-1].stop, 3), np.float32)
+        """Finished strips from the top down: first row, end row, (3, rows, W) float32. One strip is held at a time."""
+        tail = np.zeros((3, 0, columns[-1].stop), np.float32)
         for index, row in enumerate(rows):
-            strip = np.zeros((row.stop - row.start, columns[-1].stop, 3), np.float32)
-            strip[: len(tail)] = tail
+            strip = np.zeros((3, row.stop - row.start, columns[-1].stop), np.float32)
+            strip[:, : tail.shape[1]] = tail
             for column in columns:
-                weights = (row.weights[:, None] * column.weights)[..., None]
+                weights = row.weights[:, None] * column.weights
                 piece = self._piece(infrared, visible, conditioning, row, column)
-                strip[:, column.start : column.stop] += weights * piece
+                strip[..., column.start : column.stop] += weights * piece
             end = rows[index + 1].start if index + 1 < len(rows) else row.stop
-            yield row.start, end, strip[: end - row.start]
-            tail = strip[end - row.start :].copy()
+            yield row.start, end, strip[:, : end - row.start]
+            tail = strip[:, end - row.start :].copy()
 
     def _piece(
         self, infrared: NDArray[Any], visible: NDArray[Any], conditioning: NDArray[np.float32], row: Tile, column: Tile
@@ -211,10 +211,10 @@ class Network:
         return pictures if self._encoder is None else ask_graph(self._encoder, pictures)
 
     def _decode(self, arrays: Mapping[str, NDArray[Any]], conditioning: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The answer as (H, W, 3)."""
+        """The answer as (3, H, W)."""
         given = {**arrays, "conditioning": conditioning[None].astype(np.float32)}
         (fused,) = ask_graph(self._decoder, given).values()
-        return fused[0].transpose(1, 2, 0)
+        return fused[0]
 
 
 def ask_graph(session: Any, given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -233,6 +233,10 @@ def _padded(planes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.fl
 
 
 def _like(planes: NDArray[np.float32], shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """(h, w, 3) floats as the visible picture has them: in its depth, and grey where it is grey."""
-    luma = np.array([0.299, 0.587, 0.114], np.float32)
-    return from_float(planes if len(shape) == 3 else planes @ luma, dtype)
+    """(3, h, w) floats as the visible picture has them: in its depth, and grey where it is grey."""
+    if len(shape) == 2:
+        return from_float(np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), planes, 1), dtype)
+    import cv2
+
+    # Small numbers are quicker to interleave than floats.
+    return cv2.merge(list(from_float(planes, dtype)))
