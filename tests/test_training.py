@@ -22,7 +22,9 @@ from lexifuse.training import losses
 from lexifuse.training.checkpoint import load_average
 from lexifuse.training.crops import open_crops
 from lexifuse.training.export import export_model
-from lexifuse.training.networks.compact import CONDITIONING_FIELDS, CompactFusion, rgb_to_ycbcr, ycbcr_to_rgb
+from lexifuse.training.networks.compact import CompactFusion
+from lexifuse.training.networks.instructed import CONDITIONING_FIELDS
+from lexifuse.training.networks.planes import rgb_to_ycbcr, ycbcr_to_rgb
 from lexifuse.training.objective import fusion_target, no_darker, objective
 from lexifuse.training.recipe import DataSource, LossWeights, Recipe, SampleMix, for_word, load_recipe
 from lexifuse.training.samples import Samples

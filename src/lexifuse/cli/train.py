@@ -52,6 +52,12 @@ EncoderWeights = Annotated[
 ]
 
 
+Boxes = Annotated[
+    Path | None,
+    typer.Option(help="JSON file of people and vehicles in the real pairs, for `highlight`.", show_default=False),
+]
+
+
 @train_app.command()
 def compact(
     data: DataRoot,
@@ -62,10 +68,7 @@ def compact(
     workers: Workers = 1,
     stop_after: StopAfter = None,
     initial: Initial = None,
-    boxes: Annotated[
-        Path | None,
-        typer.Option(help="JSON file of people and vehicles in the real pairs, for `highlight`.", show_default=False),
-    ] = None,
+    boxes: Boxes = None,
     word: Annotated[
         str | None,
         typer.Option(help="Train one word alone, as visible.blur or balance.", show_default=False),
@@ -82,6 +85,34 @@ def compact(
     chosen = _of("compact", load_recipe(recipe))
     chosen = for_word(chosen, word) if word else chosen
     _report(train(chosen, data, out, initial=initial, boxes=boxes, **options))  # type: ignore[arg-type]
+
+
+@train_app.command()
+def compact_fast(
+    data: DataRoot,
+    out: RunFolder = Path("runs/compact-fast"),
+    recipe: RecipeName = "compact-fast",
+    teacher: Annotated[str, typer.Option(help="The model to learn from: a name, or a folder.")] = "compact",
+    accelerator: Accelerator = "auto",
+    devices: Devices = 1,
+    workers: Workers = 1,
+    stop_after: StopAfter = None,
+    initial: Initial = None,
+    boxes: Boxes = None,
+) -> None:
+    """Train the fast model, which learns from a finished one. A run that was interrupted goes on where it stopped."""
+    from lexifuse.training import require
+
+    require()
+    from lexifuse.models import find_model
+    from lexifuse.training.recipe import load_recipe
+    from lexifuse.training.teacher import Teacher
+    from lexifuse.training.trainer import train
+
+    options = {"accelerator": accelerator, "devices": devices, "workers": workers, "stop_after": stop_after}
+    chosen = _of("compact-fast", load_recipe(recipe))
+    learned_from = Teacher(find_model(teacher))
+    _report(train(chosen, data, out, initial=initial, boxes=boxes, teacher=learned_from, **options))  # type: ignore[arg-type]
 
 
 def _command_of(network: str, about: str) -> None:

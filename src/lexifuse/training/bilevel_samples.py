@@ -17,7 +17,7 @@ from lexifuse.training.bilevel_recipe import Prompts
 from lexifuse.training.detection_recipe import DetectorRecipe
 from lexifuse.training.detection_samples import DetectionSamples, as_target, as_tensor, crop
 from lexifuse.training.detection_store import WindowStore
-from lexifuse.training.networks.compact import CONDITIONING_FIELDS
+from lexifuse.training.networks.instructed import CONDITIONING_FIELDS
 
 
 class BilevelSamples(Dataset[dict[str, Any]]):

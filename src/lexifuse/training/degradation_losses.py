@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lexifuse.instruction import DEGRADATIONS
 from lexifuse.training import losses
-from lexifuse.training.networks.compact import rgb_to_ycbcr
+from lexifuse.training.networks.planes import rgb_to_ycbcr
 from lexifuse.training.recipe import PLAIN_ROW, DegradationWeights
 
 SSIM_WINDOW = 48

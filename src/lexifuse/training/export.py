@@ -20,7 +20,7 @@ from lexifuse.errors import ModelError
 from lexifuse.models import Model, ModelCard, write_card
 from lexifuse.training.checkpoint import load_average, stored
 from lexifuse.training.families import Family, family_of
-from lexifuse.training.networks.compact import CONDITIONING_FIELDS
+from lexifuse.training.networks.instructed import CONDITIONING_FIELDS
 from lexifuse.training.networks.text_if import DecodeHalf, EncodeHalf
 from lexifuse.training.recipe import Recipe
 from lexifuse.training.shrink import shrink

@@ -16,13 +16,15 @@ from lexifuse.instruction import DEGRADATIONS
 from lexifuse.language.plain_words import NOTHING_ASKED, say
 from lexifuse.training.crops import CropStore
 from lexifuse.training.degradation_losses import degradation_objective, weight_table
-from lexifuse.training.networks import compact, text_to_pixels
+from lexifuse.training.networks import compact, compact_fast, text_to_pixels
+from lexifuse.training.networks.instructed import CONDITIONING_FIELDS, Instructed
 from lexifuse.training.networks.text_if import DecodeHalf, EncodeHalf, TextIF
-from lexifuse.training.objective import brought_out, has_reference, no_darker, objective, without_repairs
+from lexifuse.training.objective import has_reference, objective, reference_fusion
 from lexifuse.training.prompt_book import PromptBook
 from lexifuse.training.prompted_samples import PromptedSamples
 from lexifuse.training.recipe import Recipe, TextIFShape, TextToPixelsShape
 from lexifuse.training.samples import Samples
+from lexifuse.training.teacher import TaughtSamples, Teacher
 from lexifuse.training.text_encoders import TextEncoder
 from lexifuse.training.text_features import TextFeatures, open_text_features
 from lexifuse.training.text_to_pixels_losses import text_to_pixels_terms
@@ -82,52 +84,59 @@ class Family(ABC):
 
 
 class CompactFamily(Family):
-    """The compact network: it hears an instruction."""
+    """The compact network: it hears an instruction.
+
+    Args:
+        recipe: of the network.
+        teacher: a finished model that alone is learned from; without one, sources and the averaged network are.
+    """
 
     conditioning = "instruction"
-    conditioning_fields = compact.CONDITIONING_FIELDS
+    conditioning_fields = CONDITIONING_FIELDS
     size_multiple = compact.SIZE_MULTIPLE
     overlap = compact.OVERLAP
 
+    def __init__(self, recipe: Recipe, teacher: Teacher | None = None) -> None:
+        super().__init__(recipe)
+        self.teacher = teacher
+
     def network(self) -> nn.Module:
         """A :class:`CompactFusion` of the recipe's widths, frozen but for the words that the recipe trains alone."""
-        network = compact.CompactFusion(self.recipe.widths)
+        network = self._whole_network()
         if self.recipe.only:
             network.freeze_all_but(self.recipe.only)
         return network
 
+    def _whole_network(self) -> Instructed:
+        return compact.CompactFusion(self.recipe.widths)
+
     def samples(self, store: CropStore, data: Path) -> Samples:  # noqa: ARG002
-        """Crops damaged on the fly."""
-        return Samples(store, self.recipe)
+        """Crops damaged on the fly, with what a teacher makes of them."""
+        return TaughtSamples(store, self.recipe, self.teacher) if self.teacher else Samples(store, self.recipe)
 
     def terms(self, model: nn.Module, average: nn.Module, batch: dict[str, Any], step: int) -> dict[str, Tensor]:
-        """The objective of ``objective.py``."""
-        reference = self._reference(average, batch) if self.repairing(step) else None
+        """The objective of ``objective.py``; where there is a teacher, its fusion of the target pair alone counts."""
+        judged, reference = has_reference(batch), None
+        if "reference" in batch:
+            judged, reference = torch.ones_like(judged), batch["reference"]
+        elif self.repairing(step):
+            with torch.no_grad():
+                reference = reference_fusion(average, {name: value[judged] for name, value in batch.items()})
         output = model(batch["infrared"], batch["visible"], batch["conditioning"])
-        return objective(output, batch, self.recipe.losses, reference)
-
-    @torch.no_grad()
-    def _reference(self, average: nn.Module, batch: dict[str, Any]) -> Tensor:
-        """What the averaged network makes of the target pairs of the samples that ask for a repair, (R, 3, H, W)."""
-        asked = has_reference(batch)
-        if not asked.any():
-            return batch["visible_target"][asked]
-        wishes = without_repairs(batch["conditioning"], batch["statistics_target"])[asked]
-        fused = average(batch["infrared_target"][asked], batch["visible_target"][asked], wishes).clamp(0, 1)
-        night = batch["brightened"][asked] > 0
-        if night.any():
-            chosen = {name: value[asked][night] for name, value in batch.items()}
-            conditioning = chosen["conditioning"]
-            statistics = conditioning[:, -chosen["statistics_target"].shape[1] :]
-            plain = average(chosen["infrared"], chosen["visible"], without_repairs(conditioning, statistics)).clamp(
-                0, 1
-            )
-            fused[night] = no_darker(fused[night], plain)
-        return brought_out(fused, batch["highlight"][asked])
+        return objective(output, batch, self.recipe.losses, reference, judged)
 
     def example(self) -> Tensor:
         """A plain instruction, (1, C)."""
         return torch.zeros(1, len(self.conditioning_fields))
+
+
+class CompactFastFamily(CompactFamily):
+    """The fast compact network."""
+
+    overlap = compact_fast.OVERLAP
+
+    def _whole_network(self) -> Instructed:
+        return compact_fast.CompactFastFusion()
 
 
 class TextFamily(Family):
@@ -265,13 +274,20 @@ class _Interpreted(nn.Module):
         return self.network(infrared, visible, *self.hear(prompts, visible.device))
 
 
-def family_of(recipe: Recipe, encoder: TextEncoder | None = None) -> Family:
+def family_of(recipe: Recipe, encoder: TextEncoder | None = None, teacher: Teacher | None = None) -> Family:
     """The kind of network that a recipe makes.
 
     Args:
         recipe: whose ``network`` names it.
         encoder: a loaded text encoder, for networks that hear text of another encoder than the embedded one.
+        teacher: for networks that hear instructions: the model that they are to learn from.
     """
-    if recipe.network == "text-to-pixels":
-        return TextToPixelsFamily(recipe, encoder)
-    return TextIFFamily(recipe, encoder) if recipe.network == "text-if" else CompactFamily(recipe)
+    match recipe.network:
+        case "compact":
+            return CompactFamily(recipe, teacher)
+        case "compact-fast":
+            return CompactFastFamily(recipe, teacher)
+        case "text-if":
+            return TextIFFamily(recipe, encoder)
+        case "text-to-pixels":
+            return TextToPixelsFamily(recipe, encoder)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from lexifuse.instruction import DEGRADATIONS
 from lexifuse.training import losses
-from lexifuse.training.networks.compact import CONDITIONING_FIELDS, INSTRUCTION_FIELDS, rgb_to_ycbcr, ycbcr_to_rgb
+from lexifuse.training.networks.instructed import CONDITIONING_FIELDS, INSTRUCTION_FIELDS
+from lexifuse.training.networks.planes import rgb_to_ycbcr, ycbcr_to_rgb
 from lexifuse.training.recipe import LossWeights
 
 _SURROUNDINGS_SIGMA = 12.0
@@ -52,6 +53,24 @@ def no_darker(picture: Tensor, plain: Tensor) -> Tensor:
     """A brightened fusion (B, 3, H, W) that is nowhere darker than the plain one: warm people still glow in it."""
     luma, chroma = rgb_to_ycbcr(picture)
     return ycbcr_to_rgb(torch.maximum(luma, rgb_to_ycbcr(plain)[0]), chroma).clamp(0, 1)
+
+
+def reference_fusion(guide: Callable[[Tensor, Tensor, Tensor], Tensor], batch: dict[str, Tensor]) -> Tensor:
+    """What a guide (the averaged network, or a teacher) makes of the target pairs of a batch, (B, 3, H, W) in 0..1.
+
+    Objects that are to stand out do, and nights that are to be brighter are nowhere darker than they were.
+    """
+    conditioning = batch["conditioning"]
+    if not len(conditioning):
+        return batch["visible_target"]
+    wishes = without_repairs(conditioning, batch["statistics_target"])
+    fused = guide(batch["infrared_target"], batch["visible_target"], wishes).clamp(0, 1)
+    night = batch["brightened"] > 0
+    if night.any():
+        unasked = without_repairs(conditioning, conditioning[:, _WORDS:])[night]
+        plain = guide(batch["infrared"][night], batch["visible"][night], unasked).clamp(0, 1)
+        fused[night] = no_darker(fused[night], plain)
+    return brought_out(fused, batch["highlight"])
 
 
 def fusion_target(infrared: Tensor, visible: Tensor, highlight: Tensor, conditioning: Tensor) -> Target:
@@ -116,6 +135,7 @@ def objective(
     batch: dict[str, Tensor],
     weights: LossWeights,
     reference: Tensor | None,
+    judged: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """The weighted loss terms of a batch, each a scalar; their sum is what is minimised.
 
@@ -123,12 +143,16 @@ def objective(
         output: (B, 3, H, W) RGB, the network's answer.
         batch: what ``Samples`` gives, batched.
         weights: of the terms.
-        reference: (R, 3, H, W), the averaged network's plain fusion of the target pairs of the R samples that
-            :func:`has_reference` names, with what is to be brought out; None before consistency starts.
+        reference: (R, 3, H, W), the averaged network's (or a teacher's) plain fusion of the target pairs of the R
+            samples that are judged by it, with what is to be brought out; None before consistency starts.
+        judged: (B,) bool, which samples these are; those of :func:`has_reference` where None.
     """
     # Once there is a plain fusion to compare with, it alone is the target of a repair: it is one picture, while the
     # other terms pull towards two, and they are largest where the damage is, whatever is made of it.
-    repaired = has_reference(batch) if reference is not None else torch.zeros_like(batch["plain"], dtype=torch.bool)
+    if reference is None:
+        repaired = torch.zeros_like(batch["plain"], dtype=torch.bool)
+    else:
+        repaired = has_reference(batch) if judged is None else judged
     terms: dict[str, Tensor] = {}
     if not repaired.all():
         terms.update(_source_terms(output[~repaired], _chosen(batch, ~repaired), weights))

@@ -16,7 +16,7 @@ from lexifuse.pair import read_image
 from lexifuse.pixels import luma, to_float
 from lexifuse.statistics import picture_statistics
 from lexifuse.training.crops import CropStore
-from lexifuse.training.networks.compact import INSTRUCTION_FIELDS
+from lexifuse.training.networks.instructed import INSTRUCTION_FIELDS
 from lexifuse.training.prompt_book import PromptBook
 from lexifuse.training.recipe import Recipe
 from lexifuse.training.samples import Samples

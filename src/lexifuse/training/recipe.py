@@ -180,7 +180,7 @@ class DegradationWeights(_Strict):
 class Recipe(_Strict):
     """Everything that ``lexifuse train`` needs to make a model."""
 
-    network: Literal["compact", "text-if", "text-to-pixels"] = "compact"
+    network: Literal["compact", "compact-fast", "text-if", "text-to-pixels"] = "compact"
     widths: tuple[int, int, int, int] = (24, 48, 64, 80)
     sources: tuple[DataSource, ...]
     crop_store: int = Field(default=160, description="side of the stored crops, pixels")
@@ -219,7 +219,7 @@ class Recipe(_Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> Recipe:
-        if self.network != "compact" and self.text is None:
+        if self.network in ("text-if", "text-to-pixels") and self.text is None:
             raise ValueError(f"network {self.network} needs a section 'text' with 'encoder' and 'width'")
         if self.network == "text-to-pixels" and self.text and self.text.features != "tokens":
             raise ValueError("network text-to-pixels attends to every token: set text.features to tokens")

@@ -21,7 +21,7 @@ from lexifuse.statistics import picture_statistics
 from lexifuse.training import night
 from lexifuse.training.crops import CropStore
 from lexifuse.training.damage_variants import degrade_pair_variously
-from lexifuse.training.networks.compact import INSTRUCTION_FIELDS
+from lexifuse.training.networks.instructed import INSTRUCTION_FIELDS
 from lexifuse.training.object_masks import MASK_GROUPS
 from lexifuse.training.recipe import Recipe, SampleMix
 

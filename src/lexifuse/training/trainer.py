@@ -22,6 +22,7 @@ from lexifuse.training.families import Family, family_of
 from lexifuse.training.losses import keep_digits
 from lexifuse.training.object_masks import read_boxes
 from lexifuse.training.recipe import Recipe
+from lexifuse.training.teacher import Teacher
 from lexifuse.training.text_encoders import TextEncoder
 from lexifuse.training.validation import panel, validate
 
@@ -82,6 +83,7 @@ def train(
     initial: Path | None = None,
     boxes: Path | None = None,
     text_encoder: TextEncoder | None = None,
+    teacher: Teacher | None = None,
 ) -> TrainingResult:
     """Train a fusion network, or go on where an interrupted run in ``out`` stopped.
 
@@ -97,8 +99,9 @@ def train(
         initial: a checkpoint whose averaged weights a new run starts from (fine-tuning).
         boxes: file of the people and vehicles in the real pairs, for the wish to bring them out.
         text_encoder: the frozen encoder that the recipe names, where it is another than ``embedded``.
+        teacher: a finished model that a network which hears instructions is to learn from.
     """
-    family = family_of(recipe, text_encoder)
+    family = family_of(recipe, text_encoder, teacher)
     logger = TensorBoardLogger(out, name="curves", version="")
     fabric = Fabric(
         accelerator=accelerator,

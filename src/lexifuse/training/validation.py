@@ -12,7 +12,8 @@ from lexifuse.metrics import NINE, fusion_metrics, luma
 from lexifuse.statistics import picture_statistics
 from lexifuse.training import losses
 from lexifuse.training.crops import CropStore
-from lexifuse.training.networks.compact import INSTRUCTION_FIELDS, rgb_to_ycbcr
+from lexifuse.training.networks.instructed import INSTRUCTION_FIELDS
+from lexifuse.training.networks.planes import rgb_to_ycbcr
 from lexifuse.training.recipe import Recipe
 
 _SEVERITY = 0.7

@@ -19,7 +19,7 @@ from lexifuse.training.networks.blocks import (
     Upsample,
     pad_to_multiple,
 )
-from lexifuse.training.networks.compact import rgb_to_ycbcr, ycbcr_to_rgb
+from lexifuse.training.networks.planes import rgb_to_ycbcr, ycbcr_to_rgb
 
 LEVELS = 4
 """Scales of the network; each halves height and width and doubles the channels."""

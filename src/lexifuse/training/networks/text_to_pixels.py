@@ -21,8 +21,8 @@ from lexifuse.training.networks.blocks import (
     pad_to_multiple,
 )
 from lexifuse.training.networks.codebook import Codebook, Quantised
-from lexifuse.training.networks.compact import rgb_to_ycbcr, ycbcr_to_rgb
 from lexifuse.training.networks.multilevel import Extractor, MultiLevelBlock, MultiLevelExtractor
+from lexifuse.training.networks.planes import rgb_to_ycbcr, ycbcr_to_rgb
 
 LEVELS = 3
 """Scales of the network; each halves height and width and doubles the channels."""

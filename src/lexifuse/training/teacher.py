@@ -1,0 +1,70 @@
+"""A finished model that another learns from: what it makes of a pair is what the learner should make of it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lexifuse.errors import UsageError
+from lexifuse.models import Model
+from lexifuse.training.crops import CropStore
+from lexifuse.training.networks.instructed import CONDITIONING_FIELDS
+from lexifuse.training.objective import reference_fusion
+from lexifuse.training.recipe import Recipe
+from lexifuse.training.samples import Samples
+
+
+class Teacher:
+    """A model that hears the same instructions as the network in training.
+
+    It runs in ONNX Runtime, so a model that ships can teach, and on one thread, since every loader process has its own.
+
+    Args:
+        model: from :func:`lexifuse.models.find_model`.
+
+    Raises:
+        UsageError: the model hears something else.
+        ModelError: its file is damaged.
+    """
+
+    def __init__(self, model: Model) -> None:
+        if model.card.conditioning_fields != CONDITIONING_FIELDS:
+            raise UsageError(f"model '{model.name}' hears no instructions and cannot teach: give --teacher compact")
+        self._content = model.read()
+
+    @cached_property
+    def _session(self) -> Any:
+        # Made where it is first needed: threads do not survive the fork into a loader process.
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(self._content, options, providers=["CPUExecutionProvider"])
+
+    def __call__(self, infrared: Tensor, visible: Tensor, conditioning: Tensor) -> Tensor:
+        """Pictures (1, 1, H, W) and (1, 3, H, W) and a conditioning (1, C) to a fused picture (1, 3, H, W) in 0..1."""
+        given = {"infrared": infrared, "visible": visible, "conditioning": conditioning}
+        return torch.from_numpy(self._session.run(None, {name: value.numpy() for name, value in given.items()})[0])
+
+
+class TaughtSamples(Samples):
+    """Samples that bring along what a teacher makes of their target pairs, as ``reference`` (3, S, S).
+
+    Args:
+        store: of crops.
+        recipe: of the learner.
+        teacher: whose fusions these are.
+    """
+
+    def __init__(self, store: CropStore, recipe: Recipe, teacher: Teacher) -> None:
+        super().__init__(store, recipe)
+        self.teacher = teacher
+
+    def __getitem__(self, number: int) -> dict[str, Tensor]:
+        sample = super().__getitem__(number)
+        batch = {name: value[None] for name, value in sample.items()}
+        return {**sample, "reference": reference_fusion(self.teacher, batch)[0]}

@@ -1,0 +1,162 @@
+"""The networks that hear instructions: their arithmetic, what they cost, and how one learns from another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import torch.nn.functional as functional
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import default_collate
+
+import lexifuse
+from lexifuse.errors import UsageError
+from lexifuse.models import find_model
+from lexifuse.training.crops import open_crops
+from lexifuse.training.export import count_gmac, export_model
+from lexifuse.training.families import family_of
+from lexifuse.training.networks.compact import CompactFusion
+from lexifuse.training.networks.compact_fast import OVERLAP, CompactFastFusion
+from lexifuse.training.networks.instructed import CONDITIONING_FIELDS
+from lexifuse.training.networks.planes import HEADS, WeightedSources, interleave, of_full_size, rgb_to_ycbcr
+from lexifuse.training.recipe import DataSource, Recipe, load_recipe
+from lexifuse.training.teacher import TaughtSamples, Teacher
+from lexifuse.training.trainer import train
+
+RECIPE = Recipe(
+    network="compact-fast",
+    sources=(DataSource(name="synthetic", crops=16),),
+    crop_store=72,
+    crop=48,
+    batch=4,
+    steps=8,
+    warm_up=4,
+    validation=4,
+)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A crop store shared by the tests of this file."""
+    folder = tmp_path_factory.mktemp("crops")
+    open_crops(RECIPE, folder, folder)
+    return folder
+
+
+@given(st.integers(1, 3), st.integers(1, 5), st.integers(1, 9), st.integers(1, 9))
+@settings(max_examples=20)
+def test_interleaving_is_pixel_shuffle(batch: int, channels: int, height: int, width: int) -> None:
+    features = torch.rand(batch, 4 * channels, height, width)
+    assert torch.equal(interleave(features), functional.pixel_shuffle(features, 2))
+
+
+def test_kernels_of_full_size_see_what_those_on_unshuffled_pixels_see() -> None:
+    picture, kernels = torch.rand(2, 3, 12, 16), torch.rand(5, 12, 3, 3)
+    wanted = functional.conv2d(functional.pixel_unshuffle(picture, 2), kernels, padding=1)
+    torch.testing.assert_close(functional.conv2d(picture, of_full_size(kernels), stride=2, padding=2), wanted)
+
+
+def test_sources_are_weighted_pixel_by_pixel() -> None:
+    infrared, visible, heads = torch.rand(2, 1, 8, 12), torch.rand(2, 3, 8, 12), torch.rand(2, 4 * HEADS, 4, 6)
+    a, b, c, r, gain, blue, red = functional.pixel_shuffle(heads, 2).split(1, 1)
+    luma, chroma = rgb_to_ycbcr(visible)
+    fused, fused_chroma = rgb_to_ycbcr(WeightedSources()(infrared, visible, heads))
+    wanted = a * infrared + b * luma + (1 + c) * torch.maximum(infrared, luma) + r
+    torch.testing.assert_close(fused, wanted, rtol=1e-3, atol=2e-3)
+    torch.testing.assert_close(fused_chroma, (1 + gain) * chroma + torch.cat((blue, red), 1), rtol=1e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("make", [CompactFusion, CompactFastFusion])
+def test_without_a_head_a_network_is_the_brighter_pixel(make: type[torch.nn.Module]) -> None:
+    network = make()
+    for parameter in network.head.parameters():  # type: ignore[union-attr, operator]
+        torch.nn.init.zeros_(parameter)
+    infrared, visible = torch.rand(2, 1, 48, 64), torch.rand(2, 3, 48, 64)
+    luma, chroma = rgb_to_ycbcr(network(infrared, visible, torch.rand(2, len(CONDITIONING_FIELDS))))
+    seen, colours = rgb_to_ycbcr(visible)
+    torch.testing.assert_close(luma, torch.maximum(infrared, seen), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(chroma, colours, rtol=1e-3, atol=1e-3)
+
+
+def test_the_fast_network_takes_a_thousandth_of_the_work_of_text_if() -> None:
+    # 1,617 GMAC at paper width: test_text_if.py
+    network = CompactFastFusion()
+    assert count_gmac(network) <= 1.617
+    assert sum(weight.numel() for weight in network.parameters()) <= 400_000
+
+
+def test_the_margin_of_a_tile_covers_all_that_the_fast_network_sees() -> None:
+    network = CompactFastFusion().double()
+    torch.manual_seed(0)
+    side = 2 * OVERLAP + 64
+    pictures = [torch.rand(1, channels, side, side, dtype=torch.float64) for channels in (1, 3)]
+    words = torch.zeros(1, len(CONDITIONING_FIELDS), dtype=torch.float64)
+    inside = slice(OVERLAP, side - OVERLAP)
+    with torch.no_grad():
+        before = network(*pictures, words)[..., inside, inside]
+        for picture in pictures:
+            picture[..., 0, :] = 1 - picture[..., 0, :]
+            picture[..., :, -1] = 1 - picture[..., :, -1]
+        after = network(*pictures, words)[..., inside, inside]
+    torch.testing.assert_close(after, before, rtol=0, atol=1e-12)
+
+
+def test_samples_bring_what_the_teacher_makes_of_the_clean_pair(cache: Path) -> None:
+    model = find_model("compact")
+    samples = TaughtSamples(open_crops(RECIPE, cache, cache), RECIPE, Teacher(model))
+    fuser = lexifuse.Fuser(model)
+    plain = next(sample for sample in (samples[n] for n in range(60)) if sample["plain"] and sample["undamaged"])
+    picture = fuser.fuse(plain["infrared"][0].numpy(), plain["visible"].permute(1, 2, 0).numpy()).image
+    np.testing.assert_allclose(plain["reference"].permute(1, 2, 0).numpy(), picture, atol=2e-3)
+    repaired = next(
+        sample
+        for sample in (samples[n] for n in range(60))
+        if sample["undamaged"] and (sample["visible"] != sample["visible_target"]).any()
+    )
+    clean = repaired["infrared_target"][0].numpy(), repaired["visible_target"].permute(1, 2, 0).numpy()
+    close = np.abs(repaired["reference"].permute(1, 2, 0).numpy() - fuser.fuse(*clean).image).mean()
+    assert close < 0.02
+
+
+def test_a_learner_that_fuses_as_its_teacher_has_nothing_to_learn(cache: Path) -> None:
+    family = family_of(RECIPE, teacher=Teacher(find_model("compact")))
+    samples = family.samples(open_crops(RECIPE, cache, cache), cache)
+    network = family.network()
+    batch = default_collate([samples[number] for number in range(8)])
+
+    def loss(reference: torch.Tensor) -> float:
+        return sum(
+            float(term) for term in family.terms(network, network, {**batch, "reference": reference}, 0).values()
+        )
+
+    with torch.no_grad():
+        same = network(batch["infrared"], batch["visible"], batch["conditioning"])
+        assert loss(same) == pytest.approx(0, abs=1e-3)
+        assert loss(batch["reference"]) > loss(torch.lerp(same, batch["reference"], 0.5)) > 0.1
+
+
+def test_the_fast_network_is_trained_and_exported(cache: Path, tmp_path: Path) -> None:
+    teacher = Teacher(find_model("compact"))
+    result = train(RECIPE, cache, tmp_path, accelerator="cpu", workers=0, cache=cache, teacher=teacher)
+    assert result.steps == RECIPE.steps and np.isfinite(list(result.validation.values())).all()
+    model = export_model(result.checkpoint, tmp_path / "model", name="quick")
+    assert model.card.gmac <= 1.617 and model.card.overlap == OVERLAP
+    picture = (
+        lexifuse.load(tmp_path / "model").fuse(np.zeros((50, 70), np.uint8), np.zeros((50, 70, 3), np.uint8)).image
+    )
+    assert picture.shape == (50, 70, 3)
+
+
+def test_who_hears_no_instructions_cannot_teach() -> None:
+    with pytest.raises(UsageError, match="--teacher compact"):
+        Teacher(find_model("text-if-small"))
+
+
+def test_the_recipe_that_ships_is_for_a_learner() -> None:
+    recipe = load_recipe("compact-fast")
+    assert recipe.network == "compact-fast" and recipe.losses.consistency > 0 and recipe.losses.consistency_start == 0
