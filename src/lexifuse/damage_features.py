@@ -79,31 +79,49 @@ def _patch(infrared: NDArray[Any], visible: NDArray[Any], corner: Corner) -> NDA
 
 
 @lru_cache(maxsize=1)
-def _bands() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The window of a patch, and (PATCH * (PATCH // 2 + 1), B): the mean over each band of a half spectrum."""
+def _window() -> NDArray[np.float32]:
     window = np.hanning(PATCH + 2)[1:-1]
+    return np.outer(window, window).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _bands() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Which numbers of a half spectrum, (PATCH * (PATCH // 2 + 1),), make which band.
+
+    All of them band by band, where each band that has any begins there, and how many each of all bands has.
+    """
     down, across = np.fft.fftfreq(PATCH)[:, None], np.fft.rfftfreq(PATCH)[None]
     radius, angle = np.hypot(down, across).ravel(), np.degrees(np.arctan2(np.abs(down), across)).ravel()
-    columns = []
-    for inner, outer in itertools.pairwise(_RADII):
-        for low, high in itertools.pairwise(_ANGLES):
-            inside = (radius > inner) & (radius <= outer) & (angle >= low) & (angle < high)
-            columns.append(inside / max(inside.sum(), 1))
-    return np.outer(window, window).astype(np.float32), np.stack(columns, axis=1).astype(np.float32)
+    members = [
+        np.flatnonzero((radius > inner) & (radius <= outer) & (angle >= low) & (angle < high))
+        for inner, outer in itertools.pairwise(_RADII)
+        for low, high in itertools.pairwise(_ANGLES)
+    ]
+    counts = np.array([len(found) for found in members])
+    starts = np.cumsum(counts) - counts
+    return np.concatenate(members), starts[counts > 0], counts
+
+
+def _in_bands(power: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, PATCH * (PATCH // 2 + 1)) to (N, B): the mean over each band, nought over an empty one."""
+    order, starts, counts = _bands()
+    means = np.zeros((len(power), len(counts)), np.float32)
+    # No matrix product: threads of a BLAS wait busily after it, and the network then has to share the cores with them.
+    means[:, counts > 0] = np.add.reduceat(power[:, order], starts, axis=1) / counts[counts > 0]
+    return means
 
 
 def _of_plane(patches: NDArray[np.float32]) -> NDArray[Any]:
     """Spectra of (N, PATCH, PATCH) in bands, as percentiles over the patches, and the shape of fine detail."""
     import cv2
 
-    window, bands = _bands()
-    centred = (patches - patches.mean((1, 2), keepdims=True)) * window
+    centred = (patches - patches.mean((1, 2), keepdims=True)) * _window()
     power = np.empty((len(patches), PATCH, PATCH // 2 + 1), np.float32)
     for index, patch in enumerate(centred):
         # OpenCV transforms a patch in a tenth of the time that NumPy takes.
         spectrum = cv2.dft(patch, flags=cv2.DFT_COMPLEX_OUTPUT)[:, : PATCH // 2 + 1]
         power[index] = spectrum[..., 0] ** 2 + spectrum[..., 1] ** 2
-    levels = np.log10(power.reshape(len(patches), -1) @ bands / PATCH**2 + 1e-7)
+    levels = np.log10(_in_bands(power.reshape(len(patches), -1)) / PATCH**2 + 1e-7)
     fine = patches[:, 1:-1, 1:-1] - 0.25 * (
         patches[:, :-2, 1:-1] + patches[:, 2:, 1:-1] + patches[:, 1:-1, :-2] + patches[:, 1:-1, 2:]
     )

@@ -51,6 +51,7 @@ class Detector:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         content = model.read()
         providers = list(dict.fromkeys([wanted, PROVIDERS["cpu"]]))
         try:

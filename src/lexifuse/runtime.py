@@ -111,9 +111,8 @@ class Network:
         options.enable_mem_pattern = False
         providers = [wanted] if provider == "cpu" else [wanted, PROVIDERS["cpu"]]
         contents = model.graphs()
-        if len(contents) > 1:
-            # The threads of one half are not to wait busily while the other half works.
-            options.add_session_config_entry("session.force_spinning_stop", "1")
+        # Threads are not to wait busily while something else works: another half, the reader of pixels, another network.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
             graphs = [onnxruntime.InferenceSession(content, options, providers=providers) for content in contents]
         except Exception as error:  # ONNX Runtime's errors share no public base class.
@@ -235,7 +234,7 @@ def _padded(planes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.fl
 def _like(planes: NDArray[np.float32], shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """(3, h, w) floats as the visible picture has them: in its depth, and grey where it is grey."""
     if len(shape) == 2:
-        return from_float(np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), planes, 1), dtype)
+        return from_float(0.299 * planes[0] + 0.587 * planes[1] + 0.114 * planes[2], dtype)
     import cv2
 
     # Small numbers are quicker to interleave than floats.

@@ -12,26 +12,21 @@ from lexifuse.cli.options import Json
 
 def models(as_json: Json = False) -> None:
     """List the models here: size, licence, data, sha256."""
-    from rich.console import Console
-    from rich.table import Table
-
     from lexifuse.models import shipped_models
 
     found = shipped_models()
     if as_json:
         typer.echo(json.dumps([{**asdict(model.card), "size_bytes": model.size_bytes} for model in found]))
         return
-    table = Table("name", "task", "size", "parameters", "GMAC (640x480)", "licence", "trained on", "sha256")
+    rows = [("name", "task", "size", "weights", "GMAC", "licence", "sha256")]
     for model in found:
         card = model.card
-        table.add_row(
-            card.name,
-            card.task,
-            f"{model.size_bytes / 1e6:.1f} MB",
-            f"{card.parameters / 1e6:.2f} M",
-            f"{card.gmac:.2f}",
-            card.licence,
-            str(card.training.get("data", "")),
-            model.sha256[:12],
-        )
-    Console().print(table)
+        weights, size = f"{card.parameters / 1e6:.2f} M", f"{model.size_bytes / 1e6:.1f} MB"
+        rows.append((card.name, card.task, size, weights, f"{card.gmac:.2f}", card.licence, model.sha256[:12]))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    # No table of Rich: at 80 columns it cuts the names, and what a model was trained on needs a line of its own.
+    for number, row in enumerate(rows):
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        if number:
+            typer.echo(f"  trained on: {found[number - 1].card.training.get('data', '')}")
+    typer.echo("GMAC: for one 640x480 pair. --json tells all that the cards say.")

@@ -105,6 +105,8 @@ def ort_session(content: bytes, threads: int, profile: str = "") -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    # All cases take turns: the threads of one are not to wait busily while the next is timed.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     if profile:
         options.enable_profiling = True
         options.profile_file_prefix = profile
