@@ -111,7 +111,7 @@ class Network:
         options.enable_mem_pattern = False
         providers = [wanted] if provider == "cpu" else [wanted, PROVIDERS["cpu"]]
         contents = model.graphs()
-        # Threads are not to wait busily while something else works: another half, the reader of pixels, another network.
+        # Threads are not to wait busily while something else works: another half, the reader of pixels, a detector.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
             graphs = [onnxruntime.InferenceSession(content, options, providers=providers) for content in contents]
