@@ -20,7 +20,7 @@ def train_speed(
     from lexifuse.fuser import load
     from lexifuse.training.speed import race
 
-    with progress("timing", 3 * rounds) as advance:
+    with progress("timing", 4 * rounds) as advance:
         racers = race(load(model, threads=threads), rounds=rounds, threads=threads, advance=advance)
     for racer in racers:
         typer.echo(f"{racer.label:58s} {1000 * racer.seconds:10.0f} ms  {racer.times:8.1f} x")
