@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lexifuse.damage_features import damage_features
+from lexifuse.graphs import open_graph
 from lexifuse.instruction import ASKED_FOR, DEGRADATIONS, Instruction
 from lexifuse.language import Reading
 from lexifuse.models import Model, find_model
@@ -60,12 +61,7 @@ class PixelReader:
     """
 
     def __init__(self, model: Model) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(model.read(), options, providers=["CPUExecutionProvider"])
+        self._session = open_graph(model.read(), f"model '{model.name}'", threads=1)
         thresholds = model.card.training["thresholds"]
         self._thresholds = {name: float(thresholds[name]) for name in DEGRADATIONS}
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from lexifuse.boxes import CLASSES, Detection, suppress
 from lexifuse.errors import ModelError
+from lexifuse.graphs import open_graph
 from lexifuse.images import Source, read_picture
 from lexifuse.models import Model, find_model, shipped_models
 from lexifuse.pixels import to_float
-from lexifuse.runtime import PROVIDERS
 
 TASK = "detection"
 """What the card of a detector is made for."""
@@ -41,23 +41,9 @@ class Detector:
     """
 
     def __init__(self, model: Model, *, threads: int = 0, provider: str = "cpu") -> None:
-        import onnxruntime
-
         if model.card.task != TASK:
             raise ModelError(f"model '{model.name}' is made for {model.card.task}, not for detection: give a detector")
-        wanted = PROVIDERS.get(provider)
-        if wanted is None or wanted not in onnxruntime.get_available_providers():
-            raise ModelError(f"provider '{provider}' is not in this installation of ONNX Runtime: try cpu")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        content = model.read()
-        providers = list(dict.fromkeys([wanted, PROVIDERS["cpu"]]))
-        try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=providers)
-        except Exception as error:  # ONNX Runtime's errors share no public base class.
-            raise ModelError(f"model '{model.name}' cannot be run: {' '.join(str(error).split())}") from error
+        self._session = open_graph(model.read(), f"model '{model.name}'", threads=threads, provider=provider)
         self.model = model
         self.threshold = float(model.card.training.get("threshold", 0.3))
         self.longest = int(model.card.training.get("longest", LONGEST))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lexifuse.errors import ModelError
+from lexifuse.graphs import open_graph
 from lexifuse.models import Model
 from lexifuse.pixels import from_float, to_float
 
@@ -18,15 +18,6 @@ WHOLE_PIXELS = 2_200_000
 
 TILE = 1280
 """Side of a tile in pixels, overlap included."""
-
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-}
-"""Names a user can ask for, and ONNX Runtime's names for them."""
 
 
 @dataclass(frozen=True)
@@ -90,33 +81,15 @@ class Network:
     Args:
         model: whose ONNX files are loaded (and checked).
         threads: CPU threads; ONNX Runtime's choice where 0.
-        provider: one of :data:`PROVIDERS`.
+        provider: one of :data:`lexifuse.graphs.PROVIDERS`.
 
     Raises:
         ModelError: the file is damaged, or the provider is not in this installation of ONNX Runtime.
     """
 
     def __init__(self, model: Model, *, threads: int = 0, provider: str = "cpu") -> None:
-        import onnxruntime
-
-        wanted = PROVIDERS.get(provider)
-        available = onnxruntime.get_available_providers()
-        if wanted is None or wanted not in available:
-            known = ", ".join(name for name, full in PROVIDERS.items() if full in available)
-            raise ModelError(f"provider '{provider}' is not in this installation of ONNX Runtime: choose from {known}")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        # Tiles differ in shape at the borders; remembering a memory plan per shape only costs memory.
-        options.enable_mem_pattern = False
-        providers = [wanted] if provider == "cpu" else [wanted, PROVIDERS["cpu"]]
-        contents = model.graphs()
-        # Threads are not to wait busily while something else works: another half, the reader of pixels, a detector.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        try:
-            graphs = [onnxruntime.InferenceSession(content, options, providers=providers) for content in contents]
-        except Exception as error:  # ONNX Runtime's errors share no public base class.
-            raise ModelError(f"model '{model.name}' cannot be run: {' '.join(str(error).split())}") from error
+        named = f"model '{model.name}'"
+        graphs = [open_graph(content, named, threads=threads, provider=provider) for content in model.graphs()]
         self._encoder, self._decoder = graphs[0] if len(graphs) > 1 else None, graphs[-1]
         self.card = model.card
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lexifuse.boxes import Detection, suppress
 from lexifuse.detect import Detector, load_detector
 from lexifuse.errors import ModelError
+from lexifuse.graphs import open_graph
 from lexifuse.models import CARD
 from lexifuse.pixels import change_depth
 
@@ -42,19 +43,10 @@ class YoloxDetector:
     """
 
     def __init__(self, path: Path, *, threads: int = 0, overlap: float = 0.6) -> None:
-        import onnxruntime
-
         if not path.is_file():
             raise ModelError(f"there is no detector {path}: give the ONNX file of a YOLOX network")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.force_spinning_stop", "1")
         content = path.read_bytes()
-        try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's errors share no public base class.
-            raise ModelError(f"{path} cannot be run: {' '.join(str(error).split())[:160]}") from error
+        self._session = open_graph(content, str(path), threads=threads)
         shape, answer = self._session.get_inputs()[0].shape, self._session.get_outputs()[0].shape
         if len(shape) != 4 or not isinstance(shape[2], int) or shape[2] != shape[3] or answer[-1] != 85:
             raise ModelError(f"{path} is not a YOLOX network of COCO (input {shape}, output {answer})")

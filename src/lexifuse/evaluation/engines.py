@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexifuse.fuser import Fuser, Session, load
+from lexifuse.graphs import open_graph
 from lexifuse.instruction import DEGRADATIONS, PLAIN, SEVERE, SLIGHT, Instruction
 from lexifuse.language.plain_words import say
 from lexifuse.models import Model
@@ -100,17 +101,7 @@ def picture_pair(width: int, height: int, seed: int) -> ImagePair:
 
 def ort_session(content: bytes, threads: int, profile: str = "") -> Any:
     """An ONNX Runtime session on the CPU; ``profile`` is the beginning of a profile's file name."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    # All cases take turns: the threads of one are not to wait busily while the next is timed.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    if profile:
-        options.enable_profiling = True
-        options.profile_file_prefix = profile
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return open_graph(content, "the network", threads=threads, profile=profile)
 
 
 def traffic(name: str, width: int, height: int) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexifuse.errors import ModelError
+from lexifuse.graphs import open_graph
 from lexifuse.language.idioms import UNUSUAL
 from lexifuse.language.spelling import Speller
 from lexifuse.models import Model, find_model
@@ -31,15 +32,11 @@ class LanguageNetwork:
     """
 
     def __init__(self, model: Model) -> None:
-        import onnxruntime
         from tokenizers import Tokenizer
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
         self._folder = model.folder
         self._tokenizer: Any = Tokenizer.from_str(self._read(TOKENIZER))
-        self._session = onnxruntime.InferenceSession(model.read(), options, providers=["CPUExecutionProvider"])
+        self._session = open_graph(model.read(), f"model '{model.name}'", threads=1)
         self._names = [output.name for output in self._session.get_outputs()]
         self.temperature = float(model.card.training.get("temperature", 1.0))
         self.width = int(self._session.get_outputs()[self._names.index("states")].shape[-1])

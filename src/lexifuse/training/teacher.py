@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lexifuse.errors import UsageError
+from lexifuse.graphs import open_graph
 from lexifuse.models import Model
 from lexifuse.training.crops import CropStore
 from lexifuse.training.networks.instructed import CONDITIONING_FIELDS
@@ -38,12 +39,7 @@ class Teacher:
     @cached_property
     def _session(self) -> Any:
         # Made where it is first needed: threads do not survive the fork into a loader process.
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        return onnxruntime.InferenceSession(self._content, options, providers=["CPUExecutionProvider"])
+        return open_graph(self._content, "the teacher", threads=1)
 
     def __call__(self, infrared: Tensor, visible: Tensor, conditioning: Tensor) -> Tensor:
         """Pictures (1, 1, H, W) and (1, 3, H, W) and a conditioning (1, C) to a fused picture (1, 3, H, W) in 0..1."""
