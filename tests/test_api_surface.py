@@ -23,6 +23,7 @@ FLOORS = {
     "metrics": 1,
     "datasets": 1,
     "models": 2,
+    "openvino_graphs": 2,
     "graphs": 2,
     "runtime": 2,
     "language": 3,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexifuse.fuser import Fuser, Session, load
-from lexifuse.graphs import open_graph
+from lexifuse.graphs import OPENVINO, open_graph
 from lexifuse.instruction import DEGRADATIONS, PLAIN, SEVERE, SLIGHT, Instruction
 from lexifuse.language.plain_words import say
-from lexifuse.models import Model
+from lexifuse.openvino_graphs import OpenVinoGraph, openvino_is_here, precisions
 from lexifuse.pair import ImagePair
 from lexifuse.runtime import WHOLE_PIXELS, ask_graph
 
@@ -54,20 +53,28 @@ def engines(name: str, threads: int, seed: int) -> list[Engine]:
         seed: of the pictures.
     """
     fuser = load(name, threads=threads)
-    inputs = _Inputs(fuser, seed)
-    sessions = [ort_session(content, threads) for content in fuser.model.graphs()]
+    inputs, graphs = _Inputs(fuser, seed), fuser.model.graphs()
 
-    def whole(width: int, height: int) -> Callable[[], object]:
-        pair = picture_pair(width, height, seed)
-        return lambda: fuser.fuse_pair(pair)
+    def whole(label: str, fuser: Fuser) -> Engine:
+        def prepare(width: int, height: int) -> Callable[[], object]:
+            pair = picture_pair(width, height, seed)
+            return lambda: fuser.fuse_pair(pair)
 
-    def network(width: int, height: int) -> Callable[[], object] | None:
-        feed = inputs.make(width, height)
-        return None if feed is None else lambda: _in_turn(sessions, feed)
+        return Engine(label, threads, prepare)
 
-    found = [Engine(WHOLE, threads, whole), Engine(ORT, threads, network)]
-    if importlib.util.find_spec("openvino") and not fuser.model.card.encode_file:
-        found += _openvino_engines(fuser.model, threads, inputs)
+    def network(label: str, sessions: Sequence[Any]) -> Engine:
+        def prepare(width: int, height: int) -> Callable[[], object] | None:
+            feed = inputs.make(width, height)
+            return None if feed is None else lambda: _in_turn(sessions, feed)
+
+        return Engine(label, threads, prepare)
+
+    found = [whole(WHOLE, fuser), network(ORT, [ort_session(content, threads) for content in graphs])]
+    if openvino_is_here():
+        found.append(whole(f"{WHOLE}, OpenVINO", load(name, threads=threads, provider=OPENVINO)))
+        for precision in precisions():
+            sessions = [OpenVinoGraph(content, threads=threads, precision=precision) for content in graphs]
+            found.append(network(f"OpenVINO {precision}", sessions))
     return found
 
 
@@ -149,30 +156,3 @@ class _Inputs:
             "visible": rng.random((1, 3, *size), np.float32),
             "conditioning": self.fuser.conditioning(picture_pair(64, 48, self.seed), Instruction())[None],
         }
-
-
-def _openvino_engines(model: Model, threads: int, inputs: _Inputs) -> list[Engine]:
-    """OpenVINO in float32, and in bfloat16 where the processor has it."""
-    import openvino  # pyright: ignore[reportMissingImports]
-
-    core = openvino.Core()
-    network = core.read_model(model.path)
-    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    precisions = ["f32", *(["bf16"] if "BF16" in capabilities else [])]
-
-    def engine(precision: str) -> Engine:
-        settings = {
-            "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": precision,
-            "PERFORMANCE_HINT": "LATENCY",
-        }
-        compiled = core.compile_model(network, "CPU", settings)
-
-        def prepare(width: int, height: int) -> Callable[[], object] | None:
-            feed = inputs.make(width, height)
-            request = compiled.create_infer_request()
-            return None if feed is None else lambda: request.infer(feed)
-
-        return Engine(f"OpenVINO {precision}", threads, prepare)
-
-    return [engine(precision) for precision in precisions]
