@@ -27,7 +27,7 @@ def scene() -> Scene:
     return render_scene(3, height=144, width=192)
 
 
-@pytest.mark.parametrize("name", ["compact", "compact-fast", "text-if-small"])
+@pytest.mark.parametrize("name", ["compact", "compact-fine", "text-if-small"])
 def test_pictures_are_those_of_onnx_runtime(name: str, scene: Scene) -> None:
     pair = scene.infrared, scene.visible
     wanted = lexifuse.load(name).fuse(*pair, WORDS).image.astype(int)
@@ -36,7 +36,7 @@ def test_pictures_are_those_of_onnx_runtime(name: str, scene: Scene) -> None:
 
 
 def test_float32_is_float32() -> None:
-    (content,) = find_model("compact-fast").graphs()
+    (content,) = find_model("compact").graphs()
     rng = np.random.default_rng(0)
     given = {"infrared": rng.random((1, 1, 48, 64), np.float32), "visible": rng.random((1, 3, 48, 64), np.float32)}
     given["conditioning"] = rng.random((1, 29), np.float32)
@@ -47,7 +47,7 @@ def test_float32_is_float32() -> None:
 
 
 def test_several_threads_may_ask_at_once(scene: Scene) -> None:
-    fuser = lexifuse.load("compact-fast", provider="openvino")
+    fuser = lexifuse.load("compact", provider="openvino")
     pairs = [(scene.infrared[: 48 + 16 * n], scene.visible[: 48 + 16 * n]) for n in range(6)]
     alone = [fuser.fuse(*pair).image for pair in pairs]
     with ThreadPoolExecutor(4) as pool:
@@ -73,7 +73,7 @@ asked = []
 sys.addaudithook(lambda event, _: asked.append(event) if event.startswith("socket.") else None)
 import numpy, lexifuse
 pair = numpy.zeros((40, 60), "uint8"), numpy.zeros((40, 60, 3), "uint8")
-lexifuse.load("compact-fast", provider="openvino").fuse(*pair)
+lexifuse.load("compact", provider="openvino").fuse(*pair)
 assert "openvino" in sys.modules and not asked, asked
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

@@ -22,7 +22,7 @@ from lexifuse.training import losses
 from lexifuse.training.checkpoint import load_average
 from lexifuse.training.crops import open_crops
 from lexifuse.training.export import export_model
-from lexifuse.training.networks.compact import CompactFusion
+from lexifuse.training.networks.compact_fine import CompactFineFusion
 from lexifuse.training.networks.instructed import CONDITIONING_FIELDS
 from lexifuse.training.networks.planes import rgb_to_ycbcr, ycbcr_to_rgb
 from lexifuse.training.objective import fusion_target, no_darker, objective
@@ -31,6 +31,7 @@ from lexifuse.training.samples import Samples
 from lexifuse.training.trainer import StepSampler, train
 
 RECIPE = Recipe(
+    network="compact-fine",
     sources=(DataSource(name="synthetic", crops=16),),
     crop_store=72,
     crop=48,
@@ -57,7 +58,7 @@ def _train(out: Path, cache: Path, **options: int) -> Path:
 
 
 def _weights(checkpoint: Path) -> dict[str, torch.Tensor]:
-    network = CompactFusion(RECIPE.widths)
+    network = CompactFineFusion(RECIPE.widths)
     load_average(checkpoint, network)
     return dict(network.state_dict())
 
@@ -77,8 +78,8 @@ def test_training_lowers_the_loss(trained: Path, cache: Path) -> None:
             return float(sum(objective(output, batch, RECIPE.losses, None).values()))
 
     torch.manual_seed(RECIPE.seed)
-    before = CompactFusion(RECIPE.widths)
-    after = CompactFusion(RECIPE.widths)
+    before = CompactFineFusion(RECIPE.widths)
+    after = CompactFineFusion(RECIPE.widths)
     load_average(trained, after)
     assert loss(after) < 0.9 * loss(before)
 
@@ -103,9 +104,9 @@ def test_a_checkpoint_of_another_recipe_or_a_damaged_one_is_refused(trained: Pat
 def test_two_processes_train_through_the_command_line(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(
         "sources: [{name: synthetic, crops: 16}]\ncrop_store: 72\ncrop: 48\nbatch: 4\nsteps: 3\nwarm_up: 1\n"
-        "validation: 4\nwidths: [12, 16, 16, 16]\n"
+        "network: compact-fine\nvalidation: 4\nwidths: [12, 16, 16, 16]\n"
     )
-    command = ["train", "compact", "--recipe", "tiny.yaml", "--data", ".", "-o", "run", "--accelerator", "cpu"]
+    command = ["train", "compact-fine", "--recipe", "tiny.yaml", "--data", ".", "-o", "run", "--accelerator", "cpu"]
     result = subprocess.run(
         [sys.executable, "-m", "lexifuse", *command, "--devices", "2", "--workers", "0"],
         cwd=tmp_path,
@@ -128,7 +129,7 @@ def test_processes_share_the_samples_of_a_step_between_them() -> None:
 def test_export_agrees_with_torch_on_any_size(trained: Path, tmp_path: Path) -> None:
     model = export_model(trained, tmp_path / "model", name="tiny")
     fuser = lexifuse.load(tmp_path / "model")
-    network = CompactFusion(RECIPE.widths)
+    network = CompactFineFusion(RECIPE.widths)
     load_average(trained, network)
     rng = np.random.default_rng(1)
     for height, width in ((16, 16), (64, 48), (160, 32)):
@@ -152,10 +153,10 @@ def test_export_agrees_with_torch_on_any_size(trained: Path, tmp_path: Path) -> 
         export_model(tmp_path / "nothing.safetensors", tmp_path)
 
 
-def test_the_compact_network_keeps_its_budget() -> None:
+def test_the_finer_network_keeps_its_budget() -> None:
     from lexifuse.training.export import count_gmac
 
-    network = CompactFusion(load_recipe("compact").widths)
+    network = CompactFineFusion(load_recipe("compact-fine").widths)
     assert sum(weight.numel() for weight in network.parameters()) <= 1_000_000
     assert count_gmac(network) <= 5.0
 
@@ -248,7 +249,7 @@ def test_words_can_be_trained_alone(cache: Path, tmp_path: Path, trained: Path) 
     update = {"only": ("visible.blur",), "weight_decay": 0.0, "steps": 3, "mix": mix}
     recipe = RECIPE.model_copy(update=update)
     result = train(recipe, cache, tmp_path / "only", accelerator="cpu", workers=0, cache=cache, initial=trained)
-    before, after = CompactFusion(RECIPE.widths), CompactFusion(RECIPE.widths)
+    before, after = CompactFineFusion(RECIPE.widths), CompactFineFusion(RECIPE.widths)
     load_average(trained, before)
     load_average(result.checkpoint, after)
     changed = {
@@ -268,7 +269,7 @@ def test_words_can_be_trained_alone(cache: Path, tmp_path: Path, trained: Path) 
 
 @pytest.mark.parametrize("word", ["infrared.stripes", "visible.low_light", "balance"])
 def test_a_word_that_is_trained_alone_is_said_rightly_and_wrongly(cache: Path, word: str) -> None:
-    alone = for_word(load_recipe("compact-word"), word)
+    alone = for_word(load_recipe("compact-fine-word"), word)
     recipe = RECIPE.model_copy(update={"only": alone.only, "mix": alone.mix})
     samples = Samples(open_crops(recipe, cache, cache), recipe)
     said, repaired = [], []
@@ -287,7 +288,7 @@ def test_a_word_that_is_trained_alone_is_said_rightly_and_wrongly(cache: Path, w
 
 def test_only_words_are_trained_alone() -> None:
     with pytest.raises(UsageError, match=r"--word takes balance or a degradation, not 'visible\.fog': one of"):
-        for_word(load_recipe("compact-word"), "visible.fog")
+        for_word(load_recipe("compact-fine-word"), "visible.fog")
 
 
 def test_a_brightened_night_loses_nothing_that_glowed() -> None:

@@ -38,7 +38,14 @@ Devices = Annotated[
     int, typer.Option("--devices", min=1, help="Processes or devices; the batch is divided among them.")
 ]
 Initial = Annotated[
-    Path | None, typer.Option("--initial", help="Start from the weights of this checkpoint.", show_default=False)
+    str | None,
+    typer.Option(
+        "--initial", help="Start from these weights: a checkpoint, or a model's name or folder.", show_default=False
+    ),
+]
+TeacherName = Annotated[
+    str | None,
+    typer.Option("--teacher", help="The model to learn from: a name, or a folder; by default the recipe's."),
 ]
 TextEncoderName = Annotated[
     EncoderName | None,
@@ -59,40 +66,40 @@ Boxes = Annotated[
 
 
 @train_app.command()
-def compact(
+def compact_fine(
     data: DataRoot,
-    out: RunFolder = Path("runs/compact"),
-    recipe: RecipeName = "compact",
+    out: RunFolder = Path("runs/compact-fine"),
+    recipe: RecipeName = "compact-fine",
     accelerator: Accelerator = "auto",
     devices: Devices = 1,
     workers: Workers = 1,
     stop_after: StopAfter = None,
     initial: Initial = None,
+    teacher: TeacherName = None,
     boxes: Boxes = None,
     word: Annotated[
         str | None,
         typer.Option(help="Train one word alone, as visible.blur or balance.", show_default=False),
     ] = None,
 ) -> None:
-    """Train the compact model. A run that was interrupted goes on where it stopped."""
+    """Train the finer of the compact models, from pictures. A run that was interrupted goes on where it stopped."""
     from lexifuse.training import require
 
     require()
     from lexifuse.training.recipe import for_word, load_recipe
-    from lexifuse.training.trainer import train
 
-    options = {"accelerator": accelerator, "devices": devices, "workers": workers, "stop_after": stop_after}
-    chosen = _of("compact", load_recipe(recipe))
+    chosen = _of("compact-fine", load_recipe(recipe))
     chosen = for_word(chosen, word) if word else chosen
-    _report(train(chosen, data, out, initial=initial, boxes=boxes, **options))  # type: ignore[arg-type]
+    options = {"accelerator": accelerator, "devices": devices, "workers": workers, "stop_after": stop_after}
+    _train_taught(chosen, teacher, data, out, initial=initial, boxes=boxes, **options)
 
 
 @train_app.command()
-def compact_fast(
+def compact(
     data: DataRoot,
-    out: RunFolder = Path("runs/compact-fast"),
-    recipe: RecipeName = "compact-fast",
-    teacher: Annotated[str, typer.Option(help="The model to learn from: a name, or a folder.")] = "compact",
+    out: RunFolder = Path("runs/compact"),
+    recipe: RecipeName = "compact",
+    teacher: TeacherName = None,
     accelerator: Accelerator = "auto",
     devices: Devices = 1,
     workers: Workers = 1,
@@ -100,19 +107,25 @@ def compact_fast(
     initial: Initial = None,
     boxes: Boxes = None,
 ) -> None:
-    """Train the fast model, which learns from a finished one. A run that was interrupted goes on where it stopped."""
+    """Train the compact model, which learns from a finer one. A run that was interrupted goes on where it stopped."""
     from lexifuse.training import require
 
     require()
-    from lexifuse.models import find_model
     from lexifuse.training.recipe import load_recipe
+
+    chosen = _of("compact", load_recipe(recipe))
+    options = {"accelerator": accelerator, "devices": devices, "workers": workers, "stop_after": stop_after}
+    _train_taught(chosen, teacher, data, out, initial=initial, boxes=boxes, **options)
+
+
+def _train_taught(recipe: Recipe, teacher: str | None, data: Path, out: Path, **options: Any) -> None:
+    """Train a network that hears instructions, under a teacher where the recipe or the user names one."""
+    from lexifuse.models import find_model
     from lexifuse.training.teacher import Teacher
     from lexifuse.training.trainer import train
 
-    options = {"accelerator": accelerator, "devices": devices, "workers": workers, "stop_after": stop_after}
-    chosen = _of("compact-fast", load_recipe(recipe))
-    learned_from = Teacher(find_model(teacher))
-    _report(train(chosen, data, out, initial=initial, boxes=boxes, teacher=learned_from, **options))  # type: ignore[arg-type]
+    name = teacher or (recipe.teacher and recipe.teacher.model)
+    _report(train(recipe, data, out, teacher=Teacher(find_model(name)) if name else None, **options))
 
 
 def _command_of(network: str, about: str) -> None:

@@ -16,7 +16,7 @@ from lexifuse.instruction import DEGRADATIONS
 from lexifuse.language.plain_words import NOTHING_ASKED, say
 from lexifuse.training.crops import CropStore
 from lexifuse.training.degradation_losses import degradation_objective, weight_table
-from lexifuse.training.networks import compact, compact_fast, text_to_pixels
+from lexifuse.training.networks import compact, compact_fine, text_to_pixels
 from lexifuse.training.networks.instructed import CONDITIONING_FIELDS, Instructed
 from lexifuse.training.networks.text_if import DecodeHalf, EncodeHalf, TextIF
 from lexifuse.training.objective import has_reference, objective, reference_fusion
@@ -83,8 +83,8 @@ class Family(ABC):
         return self.recipe.losses.consistency > 0 and step >= self.recipe.losses.consistency_start * self.recipe.steps
 
 
-class CompactFamily(Family):
-    """The compact network: it hears an instruction.
+class InstructedFamily(Family):
+    """Networks that hear an instruction.
 
     Args:
         recipe: of the network.
@@ -93,22 +93,22 @@ class CompactFamily(Family):
 
     conditioning = "instruction"
     conditioning_fields = CONDITIONING_FIELDS
-    size_multiple = compact.SIZE_MULTIPLE
-    overlap = compact.OVERLAP
+    size_multiple = 16
 
     def __init__(self, recipe: Recipe, teacher: Teacher | None = None) -> None:
         super().__init__(recipe)
         self.teacher = teacher
 
     def network(self) -> nn.Module:
-        """A :class:`CompactFusion` of the recipe's widths, frozen but for the words that the recipe trains alone."""
+        """A fresh network, frozen but for the words that the recipe trains alone."""
         network = self._whole_network()
         if self.recipe.only:
             network.freeze_all_but(self.recipe.only)
         return network
 
+    @abstractmethod
     def _whole_network(self) -> Instructed:
-        return compact.CompactFusion(self.recipe.widths)
+        """A fresh network of which everything is trained."""
 
     def samples(self, store: CropStore, data: Path) -> Samples:  # noqa: ARG002
         """Crops damaged on the fly, with what a teacher makes of them."""
@@ -130,13 +130,22 @@ class CompactFamily(Family):
         return torch.zeros(1, len(self.conditioning_fields))
 
 
-class CompactFastFamily(CompactFamily):
-    """The fast compact network."""
+class CompactFamily(InstructedFamily):
+    """The compact network."""
 
-    overlap = compact_fast.OVERLAP
+    overlap = compact.OVERLAP
 
     def _whole_network(self) -> Instructed:
-        return compact_fast.CompactFastFusion()
+        return compact.CompactFusion()
+
+
+class CompactFineFamily(InstructedFamily):
+    """The finer compact network, of the recipe's widths."""
+
+    overlap = compact_fine.OVERLAP
+
+    def _whole_network(self) -> Instructed:
+        return compact_fine.CompactFineFusion(self.recipe.widths)
 
 
 class TextFamily(Family):
@@ -285,8 +294,8 @@ def family_of(recipe: Recipe, encoder: TextEncoder | None = None, teacher: Teach
     match recipe.network:
         case "compact":
             return CompactFamily(recipe, teacher)
-        case "compact-fast":
-            return CompactFastFamily(recipe, teacher)
+        case "compact-fine":
+            return CompactFineFamily(recipe, teacher)
         case "text-if":
             return TextIFFamily(recipe, encoder)
         case "text-to-pixels":

@@ -158,6 +158,8 @@ def objective(
         terms.update(_source_terms(output[~repaired], _chosen(batch, ~repaired), weights))
     if reference is not None and repaired.any():
         terms.update(_repair_terms(output[repaired], _chosen(batch, repaired), weights, reference))
+    plain = (batch["plain"] * batch["undamaged"]) > 0
+    terms.update(_metric_terms(output[plain], _chosen(batch, plain), weights))
     return {name: term.sum() / len(output) for name, term in terms.items()}
 
 
@@ -175,7 +177,7 @@ def _chosen(batch: dict[str, Tensor], which: Tensor) -> dict[str, Tensor]:
 def _source_terms(output: Tensor, batch: dict[str, Tensor], weights: LossWeights) -> dict[str, Tensor]:
     """What a fusion owes to its two sources."""
     infrared, visible = batch["infrared_target"], batch["visible_target"]
-    conditioning, plain = batch["conditioning"], (batch["plain"] * batch["undamaged"]) > 0
+    conditioning = batch["conditioning"]
     target = fusion_target(infrared, visible, batch["highlight"], conditioning)
     luma, chroma = rgb_to_ycbcr(output)
     source_luma = rgb_to_ycbcr(visible)[0]
@@ -184,13 +186,12 @@ def _source_terms(output: Tensor, batch: dict[str, Tensor], weights: LossWeights
     neutral = (conditioning[:, _FIRST_WISH:_WORDS].abs().amax(1) == 0) * batch["undamaged"]
     stakes = torch.lerp(torch.ones_like(luma), _stakes(infrared, source_luma, weights), neutral.view(-1, 1, 1, 1))
     both_ssim = losses.ssim(luma, infrared) + losses.ssim(luma, source_luma)
-    terms = {
+    return {
         "intensity": weights.intensity * losses.per_sample(stakes * (luma - target.luma).abs()),
         "gradient": weights.gradient * losses.gradient(luma, target.gradient_x, target.gradient_y),
         "ssim": weights.ssim * neutral * (2.0 - both_ssim),
         "chroma": weights.chroma * keep_colour * losses.absolute(chroma, target.chroma),
     }
-    return {**terms, **_metric_terms(luma[plain], infrared[plain], source_luma[plain], weights)}
 
 
 def _stakes(infrared: Tensor, visible: Tensor, weights: LossWeights) -> Tensor:
@@ -231,10 +232,11 @@ def _repair_terms(
     }
 
 
-def _metric_terms(luma: Tensor, infrared: Tensor, visible: Tensor, weights: LossWeights) -> dict[str, Tensor]:
+def _metric_terms(output: Tensor, batch: dict[str, Tensor], weights: LossWeights) -> dict[str, Tensor]:
     """Differentiable VIF, Qabf and SCD of the plain samples of a batch (few of them; these terms are costly)."""
-    if not len(luma):
+    if not len(output):
         return {}
+    infrared, visible, luma = batch["infrared_target"], *(rgb_to_ycbcr(x)[0] for x in (batch["visible_target"], output))
     terms: dict[str, Tensor] = {}
     if weights.vif:
         sources, twice = torch.cat((infrared, visible)), torch.cat((luma, luma))

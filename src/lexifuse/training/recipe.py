@@ -177,11 +177,20 @@ class DegradationWeights(_Strict):
     colour: float = 12.0
 
 
+class TaughtBy(_Strict):
+    """A finished model that alone is learned from."""
+
+    model: str = Field(description="its name, or its folder")
+    sha256: str = Field(default="", description="of its file, filled in when training starts")
+
+
 class Recipe(_Strict):
     """Everything that ``lexifuse train`` needs to make a model."""
 
-    network: Literal["compact", "compact-fast", "text-if", "text-to-pixels"] = "compact"
-    widths: tuple[int, int, int, int] = (24, 48, 64, 80)
+    network: Literal["compact", "compact-fine", "text-if", "text-to-pixels"] = "compact"
+    widths: tuple[int, int, int, int] = Field(
+        default=(24, 48, 64, 80), description="of compact-fine: channels at 1/2, 1/4, 1/8 and 1/16 of the size"
+    )
     sources: tuple[DataSource, ...]
     crop_store: int = Field(default=160, description="side of the stored crops, pixels")
     crop: int = Field(default=128, description="side of the crops trained on, pixels")
@@ -202,6 +211,7 @@ class Recipe(_Strict):
     validation: int = Field(default=64, description="crops held out for the fixed validation set")
     mix: SampleMix = SampleMix()
     losses: LossWeights = LossWeights()
+    teacher: TaughtBy | None = None
     text: TextConditioning | None = None
     text_if: TextIFShape | None = None
     text_to_pixels: TextToPixelsShape | None = None

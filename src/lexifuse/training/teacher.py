@@ -14,7 +14,7 @@ from lexifuse.models import Model
 from lexifuse.training.crops import CropStore
 from lexifuse.training.networks.instructed import CONDITIONING_FIELDS
 from lexifuse.training.objective import reference_fusion
-from lexifuse.training.recipe import Recipe
+from lexifuse.training.recipe import Recipe, TaughtBy
 from lexifuse.training.samples import Samples
 
 
@@ -26,6 +26,9 @@ class Teacher:
     Args:
         model: from :func:`lexifuse.models.find_model`.
 
+    Attributes:
+        facts: for the recipe of the learner.
+
     Raises:
         UsageError: the model hears something else.
         ModelError: its file is damaged.
@@ -33,7 +36,8 @@ class Teacher:
 
     def __init__(self, model: Model) -> None:
         if model.card.conditioning_fields != CONDITIONING_FIELDS:
-            raise UsageError(f"model '{model.name}' hears no instructions and cannot teach: give --teacher compact")
+            raise UsageError(f"model '{model.name}' hears no instructions and cannot teach: try --teacher compact-fine")
+        self.facts = TaughtBy(model=model.name, sha256=model.card.sha256)
         self._content = model.read()
 
     @cached_property

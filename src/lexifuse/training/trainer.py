@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Sampler
 
-from lexifuse.training.checkpoint import load_average, load_checkpoint, save_checkpoint
+from lexifuse.training.checkpoint import load_checkpoint, save_checkpoint
 from lexifuse.training.crops import CropStore, open_crops
 from lexifuse.training.families import Family, family_of
 from lexifuse.training.losses import keep_digits
 from lexifuse.training.object_masks import read_boxes
 from lexifuse.training.recipe import Recipe
+from lexifuse.training.starting_weights import load_start
 from lexifuse.training.teacher import Teacher
 from lexifuse.training.text_encoders import TextEncoder
 from lexifuse.training.validation import panel, validate
@@ -80,7 +81,7 @@ def train(
     workers: int = 1,
     stop_after: int | None = None,
     cache: Path | None = None,
-    initial: Path | None = None,
+    initial: str | Path | None = None,
     boxes: Path | None = None,
     text_encoder: TextEncoder | None = None,
     teacher: Teacher | None = None,
@@ -96,11 +97,14 @@ def train(
         workers: loader processes per device.
         stop_after: stop after this many steps in all (the schedule stays that of the recipe).
         cache: folder of the crop store; ``out/crops`` where not given.
-        initial: a checkpoint whose averaged weights a new run starts from (fine-tuning).
+        initial: what a new run starts from (fine-tuning): a checkpoint, of which the averaged weights are taken, or the
+            name or folder of an exported model.
         boxes: file of the people and vehicles in the real pairs, for the wish to bring them out.
         text_encoder: the frozen encoder that the recipe names, where it is another than ``embedded``.
         teacher: a finished model that a network which hears instructions is to learn from.
     """
+    if teacher is not None:
+        recipe = recipe.model_copy(update={"teacher": teacher.facts})
     family = family_of(recipe, text_encoder, teacher)
     logger = TensorBoardLogger(out, name="curves", version="")
     fabric = Fabric(
@@ -126,7 +130,7 @@ def _run(
     workers: int,
     stop_after: int | None,
     cache: Path | None,
-    initial: Path | None,
+    initial: str | Path | None,
     boxes: Path | None,
 ) -> TrainingResult:
     recipe = family.recipe
@@ -136,7 +140,7 @@ def _run(
     torch.manual_seed(recipe.seed)
     network = family.network()
     if initial is not None:
-        load_average(initial, network)
+        load_start(initial, family, network)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     average = AveragedModel(network)

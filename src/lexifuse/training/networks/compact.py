@@ -1,124 +1,103 @@
-"""The compact network: plain 3x3 convolutions, conditioned by an instruction, made for the CPU."""
+"""The compact network: plain 3x3 convolutions that hear an instruction, made for what a CPU is quick at."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from lexifuse.training.networks.instructed import Instructed, activate
-from lexifuse.training.networks.planes import HEADS, WeightedSources, interleave, of_full_size
-
-SIZE_MULTIPLE = 16
-"""Height and width must be multiples of this (unshuffle by 2, then three halvings)."""
+from lexifuse.training.networks.planes import HEADS, Doubling, WeightedSources
 
 OVERLAP = 112
-"""Pixels around a tile that can still change its inside by more than rounding (the receptive field reaches 166)."""
+"""Pixels around a tile that can still change its inside by more than rounding."""
+
+_SOURCE = 16  # channels of either encoder, at 1/2 and at 1/4 of the size
+_QUARTER, _EIGHTH, _SIXTEENTH = 32, 48, 64
+_HIDDEN = 32  # between the two convolutions of a block at 1/2 and 1/4
 
 
-class ModulatedBlock(nn.Module):
-    """A residual block of two 3x3 convolutions, the first scaled and shifted by the conditioning (FiLM, Perez 2018).
+class _Residual(nn.Module):
+    """Two 3x3 convolutions that add to what comes in; what lies between them may be told what is asked."""
 
-    Args:
-        width: channels in and out.
-        hidden: channels between the two convolutions; ``width`` where 0.
-    """
-
-    def __init__(self, width: int, hidden: int = 0) -> None:
+    def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.hidden = hidden or width
-        self.first = nn.Conv2d(width, self.hidden, 3, padding=1)
-        self.second = nn.Conv2d(self.hidden, width, 3, padding=1)
+        self.first = nn.Conv2d(width, hidden, 3, padding=1)
+        self.second = nn.Conv2d(hidden, width, 3, padding=1)
 
-    def forward(self, features: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        """(B, C, H, W) features; scale and shift (B, hidden, 1, 1)."""
-        return features + self.second(activate(self.first(features) * (1.0 + scale) + shift))
+    def forward(self, features: Tensor, told: Callable[[Tensor], Tensor] = lambda features: features) -> Tensor:
+        return features + self.second(activate(told(self.first(features))))
 
 
 class CompactFusion(Instructed):
-    """Two light encoders, three scales of fusion, and per-pixel weights of both sources as output.
+    """Two encoders of strided convolutions, joined from coarse to fine, and per-pixel weights of both sources.
 
-    The fused luma is ``a * infrared + b * visible + c * max(infrared, visible) + r`` with a, b, c and r predicted per
-    pixel: selection where selection is enough, a residual for what it cannot do. Chroma is the visible one times a
-    gain plus a residual. The network starts as the brighter-pixel fusion (a = b = r = 0, c = 1).
-
-    Args:
-        widths: channels at 1/2, 1/4, 1/8 and 1/16 of the picture's size.
+    It differs from :class:`~lexifuse.training.networks.compact_fine.CompactFineFusion` in what costs time and not only
+    multiplications: channels come in sixteens, as ONNX Runtime lays them out, and words are heard where two scales
+    meet, where it has to change that layout in any case.
     """
 
-    def __init__(self, widths: tuple[int, int, int, int] = (24, 48, 64, 80)) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        half, quarter, eighth, sixteenth = widths
-        source_half, source_quarter = 2 * half // 3, 2 * quarter // 3
-        self.infrared_stem = nn.Conv2d(4, source_half, 3, padding=1)
-        self.visible_stem = nn.Conv2d(12, half, 3, padding=1)
-        self.infrared_down = nn.Conv2d(source_half, source_quarter, 3, stride=2, padding=1)
-        self.visible_down = nn.Conv2d(half, source_quarter, 3, stride=2, padding=1)
-        self.to_eighth = nn.Conv2d(2 * source_quarter, eighth, 3, stride=2, padding=1)
-        self.to_sixteenth = nn.Conv2d(eighth, sixteenth, 3, stride=2, padding=1)
-        # Upwards by pixel shuffle: copies of a coarse feature could not tell the columns of a stripe apart.
-        self.from_sixteenth = nn.Conv2d(sixteenth, 4 * eighth, 1)
-        self.from_eighth = nn.Conv2d(eighth, 4 * quarter, 1)
-        self.skip_quarter = nn.Conv2d(2 * source_quarter, quarter, 1)
-        self.from_quarter = nn.Conv2d(quarter, 4 * half, 1)
-        self.skip_half = nn.Conv2d(source_half + half, half, 1)
-        self.blocks = nn.ModuleList(
-            (
-                ModulatedBlock(source_half),
-                ModulatedBlock(half, hidden=5 * half // 12),
-                ModulatedBlock(source_quarter),
-                ModulatedBlock(source_quarter),
-                ModulatedBlock(eighth),
-                ModulatedBlock(sixteenth),
-                ModulatedBlock(quarter),
-                ModulatedBlock(half),
-            )
-        )
-        self.head = nn.Conv2d(half, 4 * HEADS, 3, padding=1)
+        self.infrared_stem = nn.Conv2d(1, _SOURCE, 6, stride=2, padding=2)
+        self.visible_stem = nn.Conv2d(3, _SOURCE, 6, stride=2, padding=2)
+        self.infrared_down = nn.Conv2d(_SOURCE, _SOURCE, 3, stride=2, padding=1)
+        self.visible_down = nn.Conv2d(_SOURCE, _SOURCE, 3, stride=2, padding=1)
+        self.to_eighth = nn.Conv2d(2 * _SOURCE, _EIGHTH, 3, stride=2, padding=1)
+        self.to_sixteenth = nn.Conv2d(_EIGHTH, _SIXTEENTH, 3, stride=2, padding=1)
+        self.from_sixteenth = Doubling(_SIXTEENTH, _EIGHTH)
+        self.from_eighth = Doubling(_EIGHTH, _QUARTER)
+        self.from_quarter = Doubling(_QUARTER, _SOURCE)
+        self.skip_quarter = nn.Conv2d(2 * _SOURCE, _QUARTER, 1)
+        self.skip_half = nn.Conv2d(2 * _SOURCE, _SOURCE, 1)
+        self.at_eighth = _Residual(_EIGHTH, _EIGHTH)
+        self.at_sixteenth = _Residual(_SIXTEENTH, _SIXTEENTH)
+        self.back_at_eighth = _Residual(_EIGHTH, _EIGHTH)
+        self.at_quarter = _Residual(_QUARTER, _HIDDEN)
+        self.at_half = _Residual(_SOURCE, _HIDDEN)
+        self.head = nn.Conv2d(_SOURCE, 4 * HEADS, 1)
         self.sources = WeightedSources()
-        self._listen(sum(block.hidden for block in self.blocks))  # type: ignore[misc]
+        # Heard inside the blocks at 1/8 and 1/16, then where features from below meet those from the side.
+        self._places = (_EIGHTH, _SIXTEENTH, _EIGHTH, _QUARTER, _SOURCE)
+        self._listen(sum(self._places))
         self._initialise()
-        for block in self.blocks:
-            nn.init.normal_(block.second.weight, std=1e-2)  # type: ignore[union-attr]
+        for block in (self.at_eighth, self.at_sixteenth, self.back_at_eighth, self.at_quarter, self.at_half):
+            nn.init.normal_(block.second.weight, std=1e-2)
         nn.init.normal_(self.head.weight, std=1e-2)
 
     def forward(self, infrared: Tensor, visible: Tensor, conditioning: Tensor) -> Tensor:
         """Fuse a batch.
 
         Args:
-            infrared: (B, 1, H, W) in 0..1, H and W multiples of :data:`SIZE_MULTIPLE`.
+            infrared: (B, 1, H, W) in 0..1, H and W multiples of 16.
             visible: (B, 3, H, W) RGB in 0..1.
-            conditioning: (B, C), the fields :data:`CONDITIONING_FIELDS` of an instruction.
+            conditioning: (B, C), the fields ``CONDITIONING_FIELDS`` of an instruction.
 
         Returns:
             (B, 3, H, W) RGB, about 0..1, not clipped.
         """
-        infrared_kernels = of_full_size(self.infrared_stem.weight)
-        # What the stem knows of luma and chroma, it says of red, green and blue.
-        visible_kernels = torch.einsum("okyx,kc->ocyx", of_full_size(self.visible_stem.weight), self.sources.colours)
-        infrared_half = functional.conv2d(infrared, infrared_kernels, self.infrared_stem.bias, stride=2, padding=2)
-        visible_half = functional.conv2d(visible, visible_kernels, self.visible_stem.bias, stride=2, padding=2)
-        heads = self._predict(activate(infrared_half), activate(visible_half), conditioning)
-        return self.sources(infrared, visible, heads)
+        modulations = self.modulation(conditioning).split([2 * size for size in self._places], 1)
+        places = iter(modulation.chunk(2, 1) for modulation in modulations)
 
-    def _predict(self, infrared_half: Tensor, visible_half: Tensor, conditioning: Tensor) -> Tensor:
-        modulation = self.modulation(conditioning)[:, :, None, None]
-        sizes = [2 * block.hidden for block in self.blocks]  # type: ignore[misc]
-        scales_and_shifts = iter(modulation.split(sizes, 1))
-        blocks = iter(self.blocks)
+        def told(features: Tensor) -> Tensor:
+            scale, shift = (values[:, :, None, None] for values in next(places))
+            return features * (1.0 + scale) + shift
 
-        def refine(features: Tensor) -> Tensor:
-            return next(blocks)(features, *next(scales_and_shifts).chunk(2, 1))
+        def joined(beside: Tensor, below: Tensor) -> Tensor:
+            # With the channels last, as the features from below come.
+            scale, shift = (values[:, None, None, :] for values in next(places))
+            both = beside.permute(0, 2, 3, 1) + below
+            return activate(both * (1.0 + scale) + shift).permute(0, 3, 1, 2)
 
-        infrared_half, visible_half = refine(infrared_half), refine(visible_half)
-        infrared_quarter = refine(activate(self.infrared_down(infrared_half)))
-        visible_quarter = refine(activate(self.visible_down(visible_half)))
-        both_quarter = torch.cat((infrared_quarter, visible_quarter), 1)
-        eighth = refine(activate(self.to_eighth(both_quarter)))
-        sixteenth = refine(activate(self.to_sixteenth(eighth)))
-        eighth = activate(eighth + interleave(self.from_sixteenth(sixteenth)))
-        quarter = interleave(self.from_eighth(eighth)) + self.skip_quarter(both_quarter)
-        quarter = refine(quarter)
-        half = interleave(self.from_quarter(quarter))
-        half = half + self.skip_half(torch.cat((infrared_half, visible_half), 1))
-        return self.head(activate(refine(half)))
+        infrared_half = activate(self.infrared_stem(infrared))
+        visible_half = activate(self.visible_stem(visible))
+        downs = activate(self.infrared_down(infrared_half)), activate(self.visible_down(visible_half))
+        quarter = torch.cat(downs, 1)
+        eighth = self.at_eighth(activate(self.to_eighth(quarter)), told)
+        sixteenth = self.at_sixteenth(activate(self.to_sixteenth(eighth)), told)
+        eighth = self.back_at_eighth(joined(eighth, self.from_sixteenth(sixteenth)))
+        quarter = self.at_quarter(joined(self.skip_quarter(quarter), self.from_eighth(eighth)))
+        half = self.skip_half(torch.cat((infrared_half, visible_half), 1))
+        half = self.at_half(joined(half, self.from_quarter(quarter)))
+        return self.sources(infrared, visible, self.head(activate(half)))
