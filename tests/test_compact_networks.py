@@ -144,6 +144,19 @@ def test_a_learner_that_fuses_as_its_teacher_has_nothing_to_learn(cache: Path) -
         assert loss(batch["reference"]) > loss(torch.lerp(same, batch["reference"], 0.5)) > 0.1
 
 
+def test_likeness_to_the_sources_may_weigh_beside_a_teacher(cache: Path) -> None:
+    weights = RECIPE.losses.model_copy(update={"vif": 1.0, "qabf": 2.0, "scd": 0.5})
+    family = family_of(RECIPE.model_copy(update={"losses": weights}), teacher=Teacher(find_model("compact-fine")))
+    samples = family.samples(open_crops(RECIPE, cache, cache), cache)
+    chosen = [samples[number] for number in range(40)]
+    plain = [sample for sample in chosen if sample["plain"] * sample["undamaged"] > 0]
+    others = [sample for sample in chosen if not sample["plain"] * sample["undamaged"] > 0]
+    network = family.network()
+    likeness = {"vif", "qabf", "scd"}
+    assert likeness <= set(family.terms(network, network, default_collate(plain[:2]), 0))
+    assert likeness.isdisjoint(family.terms(network, network, default_collate(others[:4]), 0))
+
+
 def test_the_compact_network_is_trained_and_exported(cache: Path, tmp_path: Path) -> None:
     teacher = Teacher(find_model("compact-fine"))
     result = train(RECIPE, cache, tmp_path, accelerator="cpu", workers=0, cache=cache, teacher=teacher)
