@@ -73,7 +73,7 @@ class PixelReader:
 
     def read(self, pair: ImagePair) -> PixelReading:
         """Estimate the nine severities of a pair of any size."""
-        features = damage_features(pair.infrared, pair.visible)[None]
+        features = damage_features(pair.infrared, pair.visible, pair.statistics)[None]
         outputs: Any = self._session.run(["probability", "severity"], {"features": features})
         probability, severity = (dict(zip(DEGRADATIONS, found[0].tolist(), strict=True)) for found in outputs)
         asked = {

@@ -16,7 +16,7 @@ from lexifuse.language.encoder import TextEncoder, open_text_encoder
 from lexifuse.language.plain_words import say
 from lexifuse.models import Model
 from lexifuse.pair import ImagePair
-from lexifuse.statistics import STATISTICS, picture_statistics
+from lexifuse.statistics import STATISTICS
 
 _REMEMBERED = 256
 _WISHES = ("balance", "keep_colour", "keep_texture")
@@ -75,7 +75,7 @@ class FieldConditioner(Conditioner):
         fields = self.model.card.conditioning_fields
         seen: dict[str, float] = {}
         if any(field.startswith("statistics.") for field in fields):
-            values = picture_statistics(pair.infrared, pair.visible).tolist()
+            values = pair.statistics.tolist()
             seen = {f"statistics.{name}": value for name, value in zip(STATISTICS, values, strict=True)}
         vector = np.array([seen[f] if f in seen else asked.value(f) for f in fields], np.float32)
         return Told(vector, self.left_out(asked))

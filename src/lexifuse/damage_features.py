@@ -36,22 +36,22 @@ Corner = tuple[int, int]
 
 
 def damage_features(
-    infrared: NDArray[Any], visible: NDArray[Any], corners: list[Corner] | None = None
+    infrared: NDArray[Any], visible: NDArray[Any], statistics: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
     """The numbers of a pair, shape (F,), F = ``len(damage_features(...))`` for any pair.
 
     Args:
         infrared: (H, W); uint8, uint16 or float32 in 0..1.
         visible: (H, W, 3) RGB or (H, W), likewise.
-        corners: row and column of each patch; spread evenly where None. What lies over the border is mirrored.
+        statistics: what :func:`~lexifuse.statistics.picture_statistics` gave, where that is known.
     """
     height, width = infrared.shape
-    patches = np.stack([_patch(infrared, visible, corner) for corner in corners or spread(height, width)])
+    patches = np.stack([_patch(infrared, visible, corner) for corner in spread(height, width)])
     return np.concatenate(
         (
             *(_of_plane(patches[..., index]) for index in range(3)),
             _of_whole(infrared, visible),
-            picture_statistics(infrared, visible),
+            picture_statistics(infrared, visible) if statistics is None else statistics,
         )
     ).astype(np.float32)
 

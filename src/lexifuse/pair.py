@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from lexifuse.images import (
     write_image,
 )
 from lexifuse.pixels import from_float, is_coloured, luma, to_float
+from lexifuse.statistics import picture_statistics
 
 __all__ = [
     "MAX_PIXELS",
@@ -66,6 +68,11 @@ class ImagePair:
     def width(self) -> int:
         """Width in pixels."""
         return self.visible.shape[1]
+
+    @cached_property
+    def statistics(self) -> NDArray[np.float32]:
+        """What networks are told of the whole pair, (14,): :func:`lexifuse.statistics.picture_statistics`."""
+        return picture_statistics(self.infrared, self.visible)
 
     @property
     def has_colour(self) -> bool:
