@@ -26,6 +26,7 @@ from lexifuse.training.networks.compact import OVERLAP, CompactFusion
 from lexifuse.training.networks.compact_fine import CompactFineFusion
 from lexifuse.training.networks.instructed import CONDITIONING_FIELDS
 from lexifuse.training.networks.planes import HEADS, Doubling, WeightedSources, interleave, of_full_size, rgb_to_ycbcr
+from lexifuse.training.objective import with_glow
 from lexifuse.training.recipe import DataSource, Recipe, load_recipe
 from lexifuse.training.teacher import TaughtSamples, Teacher
 from lexifuse.training.trainer import train
@@ -125,6 +126,18 @@ def test_samples_bring_what_the_teacher_makes_of_the_clean_pair(cache: Path) -> 
     clean = repaired["infrared_target"][0].numpy(), repaired["visible_target"].permute(1, 2, 0).numpy()
     close = np.abs(repaired["reference"].permute(1, 2, 0).numpy() - fuser.fuse(*clean).image).mean()
     assert close < 0.02
+
+
+def test_what_a_teacher_leaves_out_of_warm_people_is_aimed_at() -> None:
+    infrared, picture = torch.full((2, 1, 96, 96), 0.3), torch.full((2, 3, 96, 96), 0.35)
+    infrared[:, :, 40:56, 44:52] = 0.9
+    lit = rgb_to_ycbcr(with_glow(picture, infrared, torch.tensor([1.0, 0.0])))[0]
+    assert lit[0, 0, 41:55, 45:51].min() > 0.8
+    torch.testing.assert_close(lit[0, 0, :30], torch.full((30, 96), 0.35), atol=1e-3, rtol=0)
+    torch.testing.assert_close(lit[1], torch.full((1, 96, 96), 0.35), atol=1e-3, rtol=0)
+    # A picture that is warm as a whole has nobody in it who glows.
+    even = with_glow(picture, torch.full_like(infrared, 0.9), torch.ones(2))
+    torch.testing.assert_close(even, picture, atol=1e-3, rtol=0)
 
 
 def test_a_learner_that_fuses_as_its_teacher_has_nothing_to_learn(cache: Path) -> None:

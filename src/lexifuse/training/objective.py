@@ -20,6 +20,7 @@ _HIGHLIGHT_PUSH, _HIGHLIGHT_STRETCH = 0.12, 0.4
 _TEXTURE_SHARE = 0.4
 _TONE_WINDOW = 16
 _USUAL_DIFFERENCE, _LEAST_STAKE = 0.2, 0.1
+_GLOW_SIGMA, _GLOW_WARMER, _GLOW_WARM, _GLOW_RAMP, _GLOW_SLACK = 24.0, 0.12, 0.4, 0.08, 0.05
 _FIRST_WISH, _WORDS = len(DEGRADATIONS), len(INSTRUCTION_FIELDS)
 _FIRST_HIGHLIGHT = next(i for i, name in enumerate(INSTRUCTION_FIELDS) if name.startswith("highlight."))
 _LEAST_AREA = 64.0  # pixels, added to the area of what is brought out: a few pixels of it are hardly worth learning
@@ -55,16 +56,40 @@ def no_darker(picture: Tensor, plain: Tensor) -> Tensor:
     return ycbcr_to_rgb(torch.maximum(luma, rgb_to_ycbcr(plain)[0]), chroma).clamp(0, 1)
 
 
-def reference_fusion(guide: Callable[[Tensor, Tensor, Tensor], Tensor], batch: dict[str, Tensor]) -> Tensor:
+def with_glow(picture: Tensor, infrared: Tensor, share: Tensor) -> Tensor:
+    """A fusion (B, 3, H, W) in which what is warmer than its surroundings is about as bright as the infrared has it.
+
+    Likeness to both sources (VIF, SSIM) is bought by leaving out a few warm pixels of a smooth infrared picture: a
+    guide that was trained by it may show a person by day as the visible camera did.
+
+    Args:
+        picture: RGB in 0..1.
+        infrared: (B, 1, H, W) in 0..1, without damage.
+        share: (B,), how much of what is missing is added, 0..1.
+    """
+    warmer = (infrared - _smooth(infrared, _GLOW_SIGMA) - _GLOW_WARMER) / _GLOW_RAMP
+    warm = torch.minimum(warmer, (infrared - _GLOW_WARM) / _GLOW_RAMP).clamp(0, 1)
+    luma, chroma = rgb_to_ycbcr(picture)
+    missing = (infrared - _GLOW_SLACK - luma).clamp_min(0)
+    return ycbcr_to_rgb(luma + share.view(-1, 1, 1, 1) * warm * missing, chroma).clamp(0, 1)
+
+
+def reference_fusion(
+    guide: Callable[[Tensor, Tensor, Tensor], Tensor], batch: dict[str, Tensor], glow: float = 0.0
+) -> Tensor:
     """What a guide (the averaged network, or a teacher) makes of the target pairs of a batch, (B, 3, H, W) in 0..1.
 
-    Objects that are to stand out do, and nights that are to be brighter are nowhere darker than they were.
+    Objects that are to stand out do, nights that are to be brighter are nowhere darker than they were, and where the
+    target pair is undamaged, ``glow`` (0..1) of what is missing of warm objects is added.
     """
     conditioning = batch["conditioning"]
     if not len(conditioning):
         return batch["visible_target"]
     wishes = without_repairs(conditioning, batch["statistics_target"])
     fused = guide(batch["infrared_target"], batch["visible_target"], wishes).clamp(0, 1)
+    if glow:
+        leaning = conditioning[:, CONDITIONING_FIELDS.index("balance")] < 0
+        fused = with_glow(fused, batch["infrared_target"], glow * batch["undamaged"] * ~leaning)
     night = batch["brightened"] > 0
     if night.any():
         unasked = without_repairs(conditioning, conditioning[:, _WORDS:])[night]

@@ -85,6 +85,9 @@ class LossWeights(_Strict):
     power: Literal[1, 2] = Field(default=1, description="1: mean absolute, 2: root mean square differences of those")
     detail: float = Field(default=30.0, description="the same for their gradients, always absolute")
     tone: float = Field(default=0.0, description="the same for their averages over 16-pixel squares")
+    glow: float = Field(
+        default=0.0, ge=0, le=1, description="how much of what a teacher leaves out of warm objects is aimed at"
+    )
     highlight: float = Field(default=0.0, description="the same where something is to be brought out")
     consistency_start: float = Field(default=0.15, description="share of the steps after which consistency begins")
 

@@ -67,4 +67,4 @@ class TaughtSamples(Samples):
     def __getitem__(self, number: int) -> dict[str, Tensor]:
         sample = super().__getitem__(number)
         batch = {name: value[None] for name, value in sample.items()}
-        return {**sample, "reference": reference_fusion(self.teacher, batch)[0]}
+        return {**sample, "reference": reference_fusion(self.teacher, batch, self.recipe.losses.glow)[0]}
