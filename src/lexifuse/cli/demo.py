@@ -20,7 +20,7 @@ DAY_DAMAGE = {"visible.haze": 0.8, "infrared.stripes": 0.6}
 
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pictures.")] = Path("lexifuse-demo"),
-    seed: Annotated[int, typer.Option(min=0, help="Which scene to make.")] = 6,
+    seed: Annotated[int, typer.Option(min=0, help="Which scene to make.")] = 19,
     model: ModelName = "compact",
 ) -> None:
     """Make a street scene, fuse it under several prompts and write a contact sheet."""
