@@ -33,7 +33,7 @@ class GlobalContext(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         hidden = max(width // 4, 4)
-        self.score = nn.Conv2d(width, 1, 1)
+        self.score = nn.Conv2d(width, 1, 1, bias=False)  # A softmax would not see one.
         self.into, self.norm, self.out = nn.Linear(width, hidden), nn.LayerNorm(hidden), nn.Linear(hidden, width)
         nn.init.normal_(self.out.weight, std=_QUIET_START)
         nn.init.zeros_(self.out.bias)
