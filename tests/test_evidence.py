@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lexifuse import Fuser, Instruction, read_prompt
 from lexifuse.datasets.synthetic import Scene
 from lexifuse.degradations import degrade_pair
-from lexifuse.evidence import LEAST, PLAINLY_ABSENT, POSSIBLE, weigh
+from lexifuse.evidence import LEAST, limits, weigh
 from lexifuse.instruction import DEGRADATIONS
 from lexifuse.pixels import to_float
 
@@ -35,7 +35,7 @@ def test_severities_only_shrink_and_never_by_more_than_the_least_share(
     left = weigh(asked, by_hand, probabilities(probability), BRIGHT_PICTURE).instruction
     for name in DEGRADATIONS:
         assert LEAST * asked.severity(name) - 1e-9 <= left.severity(name) <= asked.severity(name)
-        if name in by_hand or probability >= POSSIBLE:
+        if name in by_hand or probability >= limits(name)[1]:
             assert left.severity(name) == asked.severity(name)
 
 
@@ -46,10 +46,12 @@ def test_wishes_stand_whatever_the_pixels_say() -> None:
     assert len(weighed.notes) == 1 and HAZE in weighed.notes[0]
 
 
-def test_the_more_probable_the_damage_the_more_is_repaired() -> None:
-    asked = Instruction().with_values({HAZE: 0.8})
-    steps = np.geomspace(PLAINLY_ABSENT / 2, POSSIBLE * 2, 20)
-    left = [weigh(asked, (), probabilities(p), BRIGHT_PICTURE).instruction.severity(HAZE) for p in steps]
+@pytest.mark.parametrize("name", DEGRADATIONS)
+def test_the_more_probable_the_damage_the_more_is_repaired(name: str) -> None:
+    asked = Instruction().with_values({name: 0.8})
+    plainly_absent, possible = limits(name)
+    steps = np.geomspace(plainly_absent / 2, possible * 2, 20)
+    left = [weigh(asked, (), probabilities(p), BRIGHT_PICTURE).instruction.severity(name) for p in steps]
     assert left == sorted(left) and left[0] == pytest.approx(LEAST * 0.8) and left[-1] == 0.8
 
 

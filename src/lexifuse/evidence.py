@@ -20,6 +20,9 @@ from lexifuse.pixels import mean_luma
 PLAINLY_ABSENT, POSSIBLE = 0.005, 0.05
 """Probabilities of a degradation, up to which :data:`LEAST` of a repair is left, and from which all of it is."""
 
+FLAT_PLAINLY_ABSENT, FLAT_POSSIBLE = 0.03, 0.3
+"""The same for low contrast: a smooth infrared picture is held for flat more easily, and told so, loses the most."""
+
 LEAST = 0.05
 """Share of a severity that is always carried out: whoever reads pictures can err, and words are never mute."""
 
@@ -58,7 +61,7 @@ def weigh(
     for name in asked.asked_for():
         if name in by_hand:
             continue
-        share = _possible(probability[name])
+        share = _possible(probability[name], *limits(name))
         if name == _DARK and share < 1.0:
             share = max(share, _between(mean_luma(visible), BRIGHT, DIM))
         if share < 1.0:
@@ -70,9 +73,16 @@ def weigh(
     return Weighed(asked.with_values(left), tuple(notes))
 
 
-def _possible(probability: float) -> float:
+def limits(degradation: str) -> tuple[float, float]:
+    """The probabilities up to which a degradation is plainly absent, and from which it is possible."""
+    if degradation == "infrared.low_contrast":
+        return FLAT_PLAINLY_ABSENT, FLAT_POSSIBLE
+    return PLAINLY_ABSENT, POSSIBLE
+
+
+def _possible(probability: float, plainly_absent: float, possible: float) -> float:
     """Nought for the plainly absent, one for the possible, by the logarithm in between."""
-    return _between(math.log(max(probability, 1e-9)), math.log(PLAINLY_ABSENT), math.log(POSSIBLE))
+    return _between(math.log(max(probability, 1e-9)), math.log(plainly_absent), math.log(possible))
 
 
 def _between(value: float, nought: float, one: float) -> float:

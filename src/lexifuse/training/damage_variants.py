@@ -2,7 +2,8 @@
 
 :mod:`lexifuse.degradations` is what everything is measured by. A network that has only ever seen its rain takes other
 rain for texture, so training may draw each degradation from here as often: display-referred curves, offsets and gains,
-even haze, drawn lines and smeared specks, boxes, impulses, compressed noise, periodic and multiplicative stripes.
+even haze and swathes of it, drawn lines and smeared specks, boxes, impulses, compressed noise, periodic and
+multiplicative stripes.
 """
 
 from __future__ import annotations
@@ -152,6 +153,17 @@ def _layered_haze(image: FloatImage, severity: float, rng: np.random.Generator) 
     return _veil(image, np.exp(-np.float32(severity * rng.uniform(0.8, 2.2)) * np.clip(thickness, 0, 1.5)), rng)
 
 
+def _drifting_fog(image: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
+    """Swathes at all scales, thick here and thin there, whatever the distance."""
+    height, width = image.shape[:2]
+    swathes = sum(
+        (cv2.resize(_normal(rng, cells, cells), (width, height), interpolation=cv2.INTER_CUBIC) / np.float32(cells))
+        for cells in (3, 6, 12, 24)
+    )
+    thickness = np.clip(1 + np.float32(rng.uniform(0.8, 2.5)) * swathes, 0.1, 2.5)[..., None]
+    return _veil(image, np.exp(-np.float32(severity * rng.uniform(0.4, 1.2)) * thickness), rng)
+
+
 def _drawn_rain(image: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
     """Lines, thin or thick, added to the picture or screened over it."""
     height, width = image.shape[:2]
@@ -174,6 +186,10 @@ def _smeared_rain(image: FloatImage, severity: float, rng: np.random.Generator) 
 
 
 def _lit_rain(image: FloatImage, layer: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
+    """Rain in a light of its own, and in one of three pictures the gloom of a rainy day."""
+    if rng.random() < 1 / 3:
+        image = cv2.GaussianBlur(image, (0, 0), 0.3 + severity * rng.uniform(0, 0.9))
+        image = image * np.float32(1 - severity * rng.uniform(0.1, 0.45))
     light = np.float32((0.4 + 0.6 * severity) * rng.uniform(0.4, 0.9)) * layer[..., None]
     veil = np.float32(severity * rng.uniform(0, 0.2))
     veiled = image * (1 - veil) + np.float32(0.75) * veil
@@ -253,7 +269,7 @@ VARIANTS: dict[str, tuple[Variant, ...]] = {
     "visible.low_light": (_gamma_dark, _scaled_dark, _unlit),
     "visible.over_exposure": (_gamma_bright, _gain, _offset),
     "visible.noise": (_even_noise, _even_noise, _counted_photons, _impulses, _compressed_noise),
-    "visible.haze": (_even_haze, _layered_haze),
+    "visible.haze": (_even_haze, _layered_haze, _drifting_fog),
     "visible.rain": (_drawn_rain, _smeared_rain),
     "visible.blur": (_boxed, _shaken),
     "infrared.low_contrast": (_flattened, _squeezed),

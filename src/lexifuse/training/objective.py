@@ -238,6 +238,8 @@ def _repair_terms(
     weighs ten times as much as a striped one. ``detail`` is the plain difference of the gradients: noise, stripes, rain
     and blur are damage to these above all, and without it they are learned an order of magnitude more slowly.
     ``tone`` is the difference of averages over squares: a word that finds little to repair must not shift the light.
+    ``evenness`` is how much that differs from square to square: a sky that is a little too bright passes for a sky, a
+    cloud in it does not.
     ``highlight`` is the difference where something is to be brought out, which is a small part of most pictures.
     """
     luma, chroma = rgb_to_ycbcr(batch["visible"])
@@ -246,13 +248,15 @@ def _repair_terms(
     left = distance(output, reference) / (distance(damaged, reference) + weights.least_damage)
     wanted = losses.sobel(rgb_to_ycbcr(reference)[0])
     rough = losses.gradient(rgb_to_ycbcr(output)[0], *wanted)
-    tone = losses.per_sample(functional.avg_pool2d(output - reference, _TONE_WINDOW).abs())
+    squares = functional.avg_pool2d(output - reference, _TONE_WINDOW)
+    steps = [losses.per_sample(squares.diff(dim=axis).abs()) for axis in (2, 3)]
     mask = batch["highlight"]
     missing = ((output - reference).abs().mean(1, keepdim=True) * mask).sum((1, 2, 3))
     return {
         "repair": weights.consistency * left,
         "detail": weights.detail * rough,
-        "tone": weights.tone * tone,
+        "tone": weights.tone * losses.per_sample(squares.abs()),
+        "evenness": weights.evenness * (steps[0] + steps[1]),
         "highlight": weights.highlight * missing / (mask.sum((1, 2, 3)) + _LEAST_AREA),
     }
 

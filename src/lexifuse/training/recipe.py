@@ -85,6 +85,7 @@ class LossWeights(_Strict):
     power: Literal[1, 2] = Field(default=1, description="1: mean absolute, 2: root mean square differences of those")
     detail: float = Field(default=30.0, description="the same for their gradients, always absolute")
     tone: float = Field(default=0.0, description="the same for their averages over 16-pixel squares")
+    evenness: float = Field(default=0.0, description="differences between neighbours among these squares")
     glow: float = Field(
         default=0.0, ge=0, le=1, description="how much of what a teacher leaves out of warm objects is aimed at"
     )
