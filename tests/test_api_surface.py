@@ -24,6 +24,7 @@ FLOORS = {
     "datasets": 1,
     "models": 2,
     "openvino_graphs": 2,
+    "openvino_layout": 1,
     "graphs": 2,
     "runtime": 2,
     "language": 3,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 pytest.importorskip("openvino")
 
@@ -16,8 +19,10 @@ from lexifuse import graphs
 from lexifuse.datasets.synthetic import Scene, render_scene
 from lexifuse.errors import ModelError
 from lexifuse.models import find_model
-from lexifuse.openvino_graphs import OpenVinoGraph, precisions
+from lexifuse.openvino_graphs import BFLOAT16, FLOAT32, KEPT, OpenVinoGraph, openvino_package, precisions
+from lexifuse.openvino_layout import apart, channels_first
 from lexifuse.runtime import ask_graph
+from lexifuse.training.networks.instructed import CONDITIONING_FIELDS
 
 WORDS = "the visible image is dark and noisy"
 
@@ -35,15 +40,53 @@ def test_pictures_are_those_of_onnx_runtime(name: str, scene: Scene) -> None:
     assert difference.max() <= 12 and difference.mean() < 1.0
 
 
-def test_float32_is_float32() -> None:
-    (content,) = find_model("compact").graphs()
+def asked(rng: np.random.Generator, height: int, width: int) -> dict[str, NDArray[np.float32]]:
+    """Pictures and words that a compact network can be asked about."""
+    return {
+        "infrared": rng.random((1, 1, height, width), np.float32),
+        "visible": rng.random((1, 3, height, width), np.float32),
+        "conditioning": rng.random((1, len(CONDITIONING_FIELDS)), np.float32),
+    }
+
+
+@pytest.mark.parametrize("name", ["compact", "compact-fine"])
+@pytest.mark.parametrize(("precision", "furthest"), [(FLOAT32, 1e-5), (BFLOAT16, 0.02)])
+def test_answers_are_those_of_onnx_runtime_at_any_size(name: str, precision: str, furthest: float) -> None:
+    (content,) = find_model(name).graphs()
+    graph, wanted = OpenVinoGraph(content, threads=1, precision=precision), graphs.open_graph(content, "the network")
+    assert FLOAT32 in precisions()
     rng = np.random.default_rng(0)
-    given = {"infrared": rng.random((1, 1, 48, 64), np.float32), "visible": rng.random((1, 3, 48, 64), np.float32)}
-    given["conditioning"] = rng.random((1, 29), np.float32)
-    wanted = ask_graph(graphs.open_graph(content, "the network"), given)["fused"]
-    assert "f32" in precisions()
-    found = ask_graph(OpenVinoGraph(content, threads=1, precision="f32"), given)["fused"]
-    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    # More sizes than are kept, and the first of them again.
+    for size in [*(16 * n for n in range(1, KEPT + 2)), 16]:
+        given = asked(rng, size, 64)
+        assert np.abs(ask_graph(graph, given)["fused"] - ask_graph(wanted, given)["fused"]).mean() < furthest
+
+
+@pytest.mark.parametrize("name", ["compact", "compact-fine"])
+def test_a_compact_network_is_computed_with_its_channels_first(name: str) -> None:
+    openvino = openvino_package()
+    model = openvino.Core().read_model(*find_model(name).graphs())
+    assert kinds(model)["DepthToSpace"] == 0
+    channels_first(openvino, model)
+    network, rest = apart(openvino, model)
+    assert kinds(network)["DepthToSpace"] == 3 and kinds(rest)["DepthToSpace"] == 1
+    moved = [node for node in network.get_ordered_ops() if node.get_type_name() == "Transpose"]
+    features = [node for node in moved if node.get_output_partial_shape(0).is_dynamic]
+    assert not features and kinds(rest)["Transpose"] == 0
+
+
+def test_what_is_not_known_is_left_as_it_is() -> None:
+    openvino = openvino_package()
+    for content in find_model("text-if-small").graphs():
+        model = openvino.Core().read_model(content)
+        before = kinds(model)
+        channels_first(openvino, model)
+        assert kinds(model) == before and apart(openvino, model) == (model,)
+
+
+def kinds(model: Any) -> Counter[str]:
+    """How many nodes of each kind a model has."""
+    return Counter(node.get_type_name() for node in model.get_ordered_ops())
 
 
 def test_several_threads_may_ask_at_once(scene: Scene) -> None:
