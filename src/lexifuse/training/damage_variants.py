@@ -185,11 +185,14 @@ def _smeared_rain(image: FloatImage, severity: float, rng: np.random.Generator) 
     return _lit_rain(image, np.clip(layer, 0, 1), severity, rng)
 
 
+def _gloomy_rain(image: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
+    """Rain on a dim day, through wet air."""
+    soft = cv2.GaussianBlur(image, (0, 0), 0.3 + severity * rng.uniform(0, 0.9))
+    dim = soft * np.float32(1 - severity * rng.uniform(0.1, 0.45))
+    return (_drawn_rain if rng.random() < 0.5 else _smeared_rain)(dim, severity, rng)
+
+
 def _lit_rain(image: FloatImage, layer: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
-    """Rain in a light of its own, and in one of three pictures the gloom of a rainy day."""
-    if rng.random() < 1 / 3:
-        image = cv2.GaussianBlur(image, (0, 0), 0.3 + severity * rng.uniform(0, 0.9))
-        image = image * np.float32(1 - severity * rng.uniform(0.1, 0.45))
     light = np.float32((0.4 + 0.6 * severity) * rng.uniform(0.4, 0.9)) * layer[..., None]
     veil = np.float32(severity * rng.uniform(0, 0.2))
     veiled = image * (1 - veil) + np.float32(0.75) * veil
@@ -270,7 +273,7 @@ VARIANTS: dict[str, tuple[Variant, ...]] = {
     "visible.over_exposure": (_gamma_bright, _gain, _offset),
     "visible.noise": (_even_noise, _even_noise, _counted_photons, _impulses, _compressed_noise),
     "visible.haze": (_even_haze, _layered_haze, _drifting_fog),
-    "visible.rain": (_drawn_rain, _smeared_rain),
+    "visible.rain": (_drawn_rain, _smeared_rain, _gloomy_rain),
     "visible.blur": (_boxed, _shaken),
     "infrared.low_contrast": (_flattened, _squeezed),
     "infrared.noise": (_even_noise, _impulses, _speckle, _blotches),
