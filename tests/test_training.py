@@ -331,6 +331,20 @@ def _pair_batch(infrared: torch.Tensor, visible: torch.Tensor, **flags: float) -
     }
 
 
+def test_evenness_forgives_a_brighter_sky_and_no_cloud_in_it() -> None:
+    sky = torch.full((1, 3, 64, 64), 0.7)
+    batch = _pair_batch(sky[:, :1] - 0.3, sky)
+
+    def evenness(output: torch.Tensor) -> float:
+        everything = torch.ones(1, dtype=torch.bool)
+        return float(objective(output, batch, LossWeights(evenness=1.0), sky, everything)["evenness"])
+
+    cloudy = sky.clone()
+    cloudy[..., 16:48, 16:48] -= 0.1
+    assert evenness(sky + 0.1) == pytest.approx(0.0, abs=1e-6)
+    assert evenness(cloudy) > 0.01
+
+
 def test_contrast_makes_a_small_area_of_large_differences_outweigh_a_large_one_of_small_ones() -> None:
     visible = torch.full((1, 3, 48, 48), 0.3)
     infrared = torch.full((1, 1, 48, 48), 0.35)
