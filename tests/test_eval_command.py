@@ -108,3 +108,15 @@ def test_calls_that_cannot_work_say_why(data: Path, tmp_path: Path) -> None:
     ):
         result = run(*arguments)
         assert isinstance(result.exception, kind) and message in str(result.exception), (arguments, result.exception)
+
+
+def test_another_provider_is_measured_afresh(data: Path, cache: Path) -> None:
+    pytest.importorskip("openvino")
+    call = ["--data", data, "--dataset", "near", "--json", "--provider", "openvino"]
+    first, *_ = json.loads(run("--data", data, "--dataset", "near", "--json").stdout)
+    kept = {path: path.read_text() for path in cache.rglob("*.json")}
+    found, *_ = json.loads(run(*call).stdout)
+    assert found["label"] == "compact" and found["SD"] == pytest.approx(first["SD"], rel=0.02)
+    assert {path: path.read_text() for path in cache.rglob("*.json")} == kept
+    result = run(*call, "--detector", "anywhere")
+    assert isinstance(result.exception, UsageError) and "leave --provider out" in str(result.exception)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexifuse.cli.options import Json
+from lexifuse.cli.options import Json, Provider
 from lexifuse.cli.progress import progress
 from lexifuse.errors import UsageError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lexifuse.evaluation.cache import ResultCache
     from lexifuse.evaluation.compare import Settings
     from lexifuse.evaluation.table import Row, Table
+    from lexifuse.fuser import Fuser
 
 Names = Annotated[list[str] | None, typer.Option("--model", "-m", help="A model to measure; again for another.")]
 
@@ -62,6 +63,7 @@ def evaluate(
     words: Annotated[
         bool, typer.Option("--words", help="With --detector: also what words that point at a class do to recall.")
     ] = False,
+    provider: Provider = "cpu",
     limit: Annotated[int, typer.Option("--limit", min=0, help="At most this many pairs of a data set; 0: all.")] = 0,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything again.")] = False,
     as_json: Json = False,
@@ -74,6 +76,8 @@ def evaluate(
 
     datasets = _datasets(data, dataset, split, pairs)
     if detector:
+        if provider != "cpu":
+            raise UsageError("--detector measures models on the CPU: leave --provider out")
         from lexifuse.cli.eval_detection import evaluate_detection
 
         options = {"words": words, "limit": limit, "out": out, "as_json": as_json}
@@ -81,13 +85,15 @@ def evaluate(
         return
     if words:
         raise UsageError("--words measures recall: name a detector with --detector")
-    cache = ResultCache(None if no_cache else cache_folder())
+    # What another provider makes of a pair depends on the machine and its drivers.
+    cache = ResultCache(None if no_cache or provider != "cpu" else cache_folder())
     if restoration:
         if fused:
             raise UsageError("--restoration asks models to repair: leave --fused out, and name models with --model")
-        _restoration(datasets, model or [], cache, limit, out, as_json)
+        _restoration(datasets, _loaded(model or [], provider), cache, limit, out, as_json)
     else:
-        _metrics(datasets, model or [], fused or [], cache, _settings(metrics, niqe, interval, limit), out, as_json)
+        models = _loaded(model or [], provider, none=bool(fused))
+        _metrics(datasets, models, fused or [], cache, _settings(metrics, niqe, interval, limit), out, as_json)
     if cache.problem:
         typer.echo(f"note: {cache.problem}", err=True)
 
@@ -114,25 +120,30 @@ def _settings(metrics: str, niqe: Path | None, interval: bool, limit: int) -> Se
     return Settings(tuple(dict.fromkeys([*NINE, *more])), parameters, interval, limit)
 
 
+def _loaded(names: Sequence[str], provider: str, none: bool = False) -> list[Fuser]:
+    """The models that are named; the default model where none is, unless none may be."""
+    import lexifuse
+    from lexifuse.models import DEFAULT_MODEL
+
+    return [lexifuse.load(name, provider=provider) for name in names or ([] if none else [DEFAULT_MODEL])]
+
+
 def _metrics(
     datasets: Sequence[Dataset],
-    models: Sequence[str],
+    models: Sequence[Fuser],
     fused: Sequence[str],
     cache: ResultCache,
     settings: Settings,
     out: Path | None,
     as_json: bool,
 ) -> None:
-    import lexifuse
     from lexifuse.evaluation.compare import compare, prepare, write_results
     from lexifuse.evaluation.methods import FusedFolder, model_method
     from lexifuse.evaluation.run import common_items
     from lexifuse.evaluation.table import to_json
-    from lexifuse.models import DEFAULT_MODEL
 
     folders = [FusedFolder.parse(text, [dataset.name for dataset in datasets]) for text in fused]
-    names = list(models) or ([] if folders else [DEFAULT_MODEL])
-    jobs, notes = prepare(datasets, folders, [model_method(lexifuse.load(name)) for name in names], settings.limit)
+    jobs, notes = prepare(datasets, folders, [model_method(fuser) for fuser in models], settings.limit)
     total = sum(len(common_items(dataset, methods)[0]) for dataset, methods in jobs)
     with progress("measuring", total) as advance:
         comparisons = compare(jobs, settings, cache, advance)
@@ -149,21 +160,18 @@ def _metrics(
 
 def _restoration(
     datasets: Sequence[Dataset],
-    models: Sequence[str],
+    models: Sequence[Fuser],
     cache: ResultCache,
     limit: int,
     out: Path | None,
     as_json: bool,
 ) -> None:
-    import lexifuse
     from lexifuse.evaluation.restoration import PAIRS, plan, restore, to_json, to_text
     from lexifuse.evaluation.restoration_report import make_examples, write_restoration
-    from lexifuse.models import DEFAULT_MODEL
 
     items = plan(datasets, limit or PAIRS)
     results, examples = [], []
-    for name in models or [DEFAULT_MODEL]:
-        fuser = lexifuse.load(name)
+    for fuser in models:
         with progress(f"restoring with {fuser.model.name}", len(items)) as advance:
             results.append(restore(fuser, items, cache=cache, advance=advance))
         examples += make_examples(fuser, items) if out is not None else []
