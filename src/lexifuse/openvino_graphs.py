@@ -15,8 +15,11 @@ from lexifuse.openvino_layout import HEADS, apart, channels_first
 
 BFLOAT16, FLOAT32 = "bf16", "f32"
 
-KEPT = 8
-"""Sizes of pictures that a graph is kept ready for: a large picture's tiles have four."""
+KEPT = 3
+"""Sizes of pictures that a graph is kept ready for, each at about 270 MiB of memory for 1280x1024 and the default model.
+
+A camera has one, so have the tiles of a large picture; the page that shows a preview first has two.
+"""
 
 AUTOMATIC = ""
 """The precision that is the quickest of what the processor has: ``bf16`` or ``f32``."""
