@@ -16,7 +16,7 @@ from lexifuse.openvino_layout import HEADS, apart, channels_first
 BFLOAT16, FLOAT32 = "bf16", "f32"
 
 KEPT = 3
-"""Sizes of pictures that a graph is kept ready for, each at about 270 MiB of memory for 1280x1024 and the default model.
+"""Sizes of pictures that a graph is kept ready for, 1280x1024 in about 270 MiB of memory by the default model.
 
 A camera has one, so have the tiles of a large picture; the page that shows a preview first has two.
 """
