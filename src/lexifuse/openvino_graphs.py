@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from lexifuse.openvino_layout import HEADS, apart, channels_first
+from lexifuse.openvino_layout import FEATURES, apart, channels_first
 
 BFLOAT16, FLOAT32 = "bf16", "f32"
 
@@ -54,8 +54,8 @@ class OpenVinoGraph:
     Args:
         content: of the ONNX file.
         threads: CPU threads; all cores where 0.
-        precision: one of :func:`precisions`, or :data:`AUTOMATIC`. In bfloat16 the weights that a network gives the
-            pixels of its sources are rounded, and the pictures themselves are not.
+        precision: one of :func:`precisions`, or :data:`AUTOMATIC`. In bfloat16 a network is rounded, and neither
+            the weights that it gives the pixels of its sources nor the pictures themselves are.
     """
 
     def __init__(self, content: bytes, *, threads: int = 0, precision: str = AUTOMATIC) -> None:
@@ -101,7 +101,7 @@ class OpenVinoGraph:
         channels_first(self._openvino, model)
         *rounded, exact = apart(self._openvino, model) if self._precision == BFLOAT16 else (model,)
         last = self._stage(exact, FLOAT32 if rounded else self._precision, [output.name for output in self._outputs])
-        return [*(self._stage(part, BFLOAT16, [HEADS]) for part in rounded), last]
+        return [*(self._stage(part, BFLOAT16, [FEATURES]) for part in rounded), last]
 
     def _stage(self, part: Any, precision: str, outputs: list[str]) -> _Stage:
         settings = {**self._settings, "INFERENCE_PRECISION_HINT": precision}

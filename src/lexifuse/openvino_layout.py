@@ -11,8 +11,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-HEADS = "heads"
-"""What the network says of the pixels, where a graph is cut in two."""
+FEATURES = "features"
+"""What the network knows of the pixels, where a graph is cut in two."""
 
 _SOURCES = "/network/sources/"  # what `WeightedSources` is exported as
 _TO_LAST, _TO_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
@@ -50,26 +50,28 @@ def channels_first(openvino: Any, model: Any) -> None:
 
 
 def apart(openvino: Any, model: Any) -> tuple[Any, ...]:
-    """Cut a model in two, before pictures are put together under the weights that the network gives their pixels.
+    """Cut a model in two, before the convolution that says under which weights pictures are put together.
 
     Args:
         openvino: the package.
         model: an ``openvino.Model``, which is not to be used any more.
 
     Returns:
-        The network, whose output is :data:`HEADS`, and the rest, which takes that beside the pictures; or the model
+        The network, whose output is :data:`FEATURES`, and the rest, which takes these beside the pictures; or the model
         alone, where it is made in another way.
     """
     nodes = {node.get_friendly_name(): node for node in model.get_ordered_ops()}
-    split = nodes.get(f"{_SOURCES}Split")
-    if split is None:
+    last = nodes.get(f"{_SOURCES}Split")
+    while last is not None and last.get_type_name() != "Convolution":
+        last = last.input_value(0).get_node() if last.get_input_size() else None
+    if last is None:
         return (model,)
-    heads = split.input_value(0)
+    features = last.input_value(0)
     inputs = {port.any_name: port.get_node() for port in model.inputs}
-    given = openvino.opset13.parameter(heads.get_partial_shape(), heads.get_element_type(), name=HEADS)
-    split.input(0).replace_source_output(given.output(0))
+    given = openvino.opset13.parameter(features.get_partial_shape(), features.get_element_type(), name=FEATURES)
+    last.input(0).replace_source_output(given.output(0))
     rest = openvino.Model(model.get_results(), [inputs["infrared"], inputs["visible"], given])
-    return openvino.Model([openvino.opset13.result(heads)], list(inputs.values())), rest
+    return openvino.Model([openvino.opset13.result(features)], list(inputs.values())), rest
 
 
 def _name(node: Any, index: int) -> str:
