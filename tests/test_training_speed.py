@@ -21,6 +21,8 @@ def test_all_networks_take_part(fuser: lexifuse.Fuser) -> None:
     assert racers[0].times == 1.0
     assert all(racer.seconds > 0 and racer.times > 0 for racer in racers)
     assert len(steps) == 8
+    (elsewhere, *_) = race(fuser, width=64, height=48, rounds=1, paper=small, engine="OpenVINO")
+    assert elsewhere.label == "compact, network alone, OpenVINO"
 
 
 def test_the_convolutional_network_costs_what_it_says() -> None:

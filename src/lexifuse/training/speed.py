@@ -65,6 +65,7 @@ def race(
     rounds: int = 3,
     threads: int = 0,
     paper: nn.Module | None = None,
+    engine: str = "ONNX Runtime",
     advance: Callable[[], None] = lambda: None,
 ) -> list[Racer]:
     """Time a model, the convolutional network and Text-IF by turns, so that a slow moment hits them alike.
@@ -76,6 +77,7 @@ def race(
         rounds: counted rounds, after one of warming up that Text-IF sits out.
         threads: CPU threads of PyTorch; its own choice where 0.
         paper: the network of the paper; Text-IF at paper width where None.
+        engine: what the model runs in, for its label.
         advance: called after every turn.
     """
     if threads:
@@ -89,8 +91,8 @@ def race(
     both = torch.rand(1, 2, height, width)
     encoded, conditioning = fuser.network.encode(infrared, visible), fuser.conditioning(pair, asked)
     runs: dict[str, Callable[[], object]] = {
-        f"{fuser.model.name}, network alone, ONNX Runtime": lambda: fuser.network.decode(encoded, conditioning),
-        f"{fuser.model.name}, pictures in and out, ONNX Runtime": lambda: fuser.fuse_pair(pair, asked),
+        f"{fuser.model.name}, network alone, {engine}": lambda: fuser.network.decode(encoded, conditioning),
+        f"{fuser.model.name}, pictures in and out, {engine}": lambda: fuser.fuse_pair(pair, asked),
         f"{plain.gmac(width, height):.0f} GMAC of 3x3 convolutions, PyTorch": _quietly(lambda: plain(both)),
         "Text-IF at paper width, PyTorch": _quietly(lambda: published(*planes, text)),
     }
