@@ -32,12 +32,12 @@ def scene() -> Scene:
     return render_scene(3, height=144, width=192)
 
 
-@pytest.mark.parametrize("name", ["compact", "compact-fine", "text-if-small"])
-def test_pictures_are_those_of_onnx_runtime(name: str, scene: Scene) -> None:
+@pytest.mark.parametrize(("name", "steps"), [("compact", 2), ("compact-fine", 2), ("text-if-small", 12)])
+def test_pictures_are_those_of_onnx_runtime(name: str, steps: int, scene: Scene) -> None:
     pair = scene.infrared, scene.visible
     wanted = lexifuse.load(name).fuse(*pair, WORDS).image.astype(int)
     difference = np.abs(lexifuse.load(name, provider="openvino").fuse(*pair, WORDS).image - wanted)
-    assert difference.max() <= 12 and difference.mean() < 1.0
+    assert difference.max() <= steps and difference.mean() < steps / 12
 
 
 def asked(rng: np.random.Generator, height: int, width: int) -> dict[str, NDArray[np.float32]]:
