@@ -50,8 +50,8 @@ def asked(rng: np.random.Generator, height: int, width: int) -> dict[str, NDArra
 
 
 @pytest.mark.parametrize("name", ["compact", "compact-fine"])
-@pytest.mark.parametrize(("precision", "furthest"), [(FLOAT32, 1e-5), (BFLOAT16, 0.02)])
-def test_answers_are_those_of_onnx_runtime_at_any_size(name: str, precision: str, furthest: float) -> None:
+@pytest.mark.parametrize(("precision", "furthest", "mean"), [(FLOAT32, 1e-4, 1e-5), (BFLOAT16, 1.0, 0.02)])
+def test_answers_are_those_of_onnx_runtime_at_any_size(name: str, precision: str, furthest: float, mean: float) -> None:
     (content,) = find_model(name).graphs()
     graph, wanted = OpenVinoGraph(content, threads=1, precision=precision), graphs.open_graph(content, "the network")
     assert FLOAT32 in precisions()
@@ -59,7 +59,8 @@ def test_answers_are_those_of_onnx_runtime_at_any_size(name: str, precision: str
     # More sizes than are kept, and the first of them again.
     for size in [*(16 * n for n in range(1, KEPT + 2)), 16]:
         given = asked(rng, size, 64)
-        assert np.abs(ask_graph(graph, given)["fused"] - ask_graph(wanted, given)["fused"]).mean() < furthest
+        difference = np.abs(ask_graph(graph, given)["fused"] - ask_graph(wanted, given)["fused"])
+        assert difference.max() <= furthest and difference.mean() < mean
 
 
 @pytest.mark.parametrize("name", ["compact", "compact-fine"])
