@@ -56,6 +56,18 @@ def test_people_are_told_from_vehicles_by_their_shape() -> None:
     assert notes == ("nothing to bring out: found nothing that could be a car",)
 
 
+def test_a_tree_before_a_clear_sky_is_not_warm() -> None:
+    """It is warmer than the sky around it, and no warmer than the street."""
+    pair, fused = _street()
+    infrared = pair.infrared.copy()
+    infrared[:90] = 0
+    infrared[100:] = np.maximum(infrared[100:], 90)
+    infrared[20:80, 200:222] = 95
+    image, _ = bring_out(ImagePair(infrared, fused), fused, ["person"])
+    assert np.abs(image[110:150, 155:167].astype(int) - fused[110:150, 155:167]).min() > 25
+    assert np.array_equal(image[:90], fused[:90])
+
+
 def _cold_van() -> np.ndarray:
     """A grey street with a textured red van in it."""
     fused = np.full((240, 320, 3), 100, np.uint8)

@@ -26,6 +26,7 @@ _NEAR = 12.0
 _EDGE = 4.0
 _FINE_SIGMA = 3.0  # pixels; wider means are taken of smaller pictures
 _WARMER = 0.16  # above the surroundings, as a share of the range between the coldest and warmest percent
+_WARMER_THAN_MOST = 0.12  # above half of the picture: a tree before a clear sky is warm in its surroundings alone
 _PUSH, _STRETCH = 0.2, 0.7  # of the full range, and of the difference that is there already
 _SPARED = 0.03  # what is darker than its surroundings by more than this is made darker still
 _MOST = 0.7  # of the way to white or black
@@ -125,11 +126,13 @@ class _Regions:
 
 
 def _warm_regions(view: _Plane) -> _Regions:
-    """The regions that are warmer than what surrounds them."""
+    """The regions that are warmer than what surrounds them, and in the mean than most of the picture."""
     warm = (view - _blurred(view, _SURROUNDINGS) > _WARMER).astype(np.uint8)
     warm = np.asarray(cv2.morphologyEx(warm, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)), np.uint8)
-    _, labels, statistics, _ = cv2.connectedComponentsWithStats(warm, connectivity=8)
-    return _Regions(np.asarray(labels, np.int32), np.asarray(statistics, np.int32))
+    count, found, statistics, _ = cv2.connectedComponentsWithStats(warm, connectivity=8)
+    labels = np.asarray(found, np.int32)
+    stands_out = _means(view, labels, count) - np.median(view) > _WARMER_THAN_MOST
+    return _Regions(np.where(stands_out[labels], labels, 0), np.asarray(statistics, np.int32))
 
 
 def _lifted(image: NDArray[Any], mask: NDArray[np.uint8]) -> NDArray[Any]:
