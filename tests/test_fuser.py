@@ -13,6 +13,7 @@ from PIL import Image
 import lexifuse
 from lexifuse import Fuser, Instruction
 from lexifuse.datasets.synthetic import Scene, render_scene
+from lexifuse.degradations import degrade_pair
 from lexifuse.errors import InputError, ModelError, UsageError
 from lexifuse.runtime import split
 
@@ -82,11 +83,16 @@ def test_balance_leans(fuser: Fuser, day: Scene) -> None:
     assert distance(1, day.infrared) < distance(0, day.infrared)
 
 
-@pytest.mark.parametrize("tile", [512, 640])
-def test_tiles_leave_no_trace(fuser: Fuser, tile: int) -> None:
-    scene = render_scene(8, height=900, width=1100, time="night")
-    pair = lexifuse.read_pair(scene.infrared, scene.visible)
-    conditioning = fuser.conditioning(pair, Instruction.from_dict({"visible": {"low_light": 0.8, "noise": 0.5}}))
+@pytest.mark.parametrize("tile", [640, 768])
+@pytest.mark.parametrize(
+    ("time", "damage"),
+    [("night", {"low_light": 0.8, "noise": 0.5}), ("day", {"haze": 0.9})],  # a haze is judged by what lies far around
+)
+def test_tiles_leave_no_trace(fuser: Fuser, tile: int, time: str, damage: dict[str, float]) -> None:
+    scene = render_scene(8, height=900, width=1100, time=time)
+    severities = {f"visible.{name}": severity for name, severity in damage.items()}
+    pair = lexifuse.read_pair(*degrade_pair(scene.infrared, scene.visible, severities, depth=scene.depth))
+    conditioning = fuser.conditioning(pair, Instruction.from_dict({"visible": damage}))
     network = fuser.network
     whole = network.run(pair.infrared, pair.visible, conditioning).astype(int)
     tiled = network.run(pair.infrared, pair.visible, conditioning, tile=tile).astype(int)

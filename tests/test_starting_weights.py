@@ -27,7 +27,7 @@ from lexifuse.training.starting_weights import load_start
 
 def inputs() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
-    shapes = {"infrared": (1, 1, 48, 64), "visible": (1, 3, 48, 64), "conditioning": (1, len(CONDITIONING_FIELDS))}
+    shapes = {"infrared": (1, 1, 64, 96), "visible": (1, 3, 64, 96), "conditioning": (1, len(CONDITIONING_FIELDS))}
     return {name: rng.random(shape, np.float32) for name, shape in shapes.items()}
 
 

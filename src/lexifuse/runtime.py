@@ -16,8 +16,8 @@ from lexifuse.pixels import from_float, to_float
 WHOLE_PIXELS = 2_200_000
 """Pictures of up to this many pixels run in one piece (1920x1080 does)."""
 
-TILE = 1280
-"""Side of a tile in pixels, overlap included."""
+TILE = 1472
+"""Side of a tile in pixels, overlap included: nearly as many as run in one piece, since margins are computed twice."""
 
 
 @dataclass(frozen=True)

@@ -108,17 +108,25 @@ def _even_noise(image: FloatImage, severity: float, rng: np.random.Generator) ->
     return image + np.float32(severity * rng.uniform(0.08, 0.2)) * _normal(rng, *image.shape)
 
 
+def _coloured_noise(image: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
+    """Specks of colour, coarser than the pixels, under finer grain: a small sensor that was turned up."""
+    specks = cv2.GaussianBlur(_normal(rng, *image.shape), (0, 0), rng.uniform(0.4, 1.5))
+    specks /= max(float(specks.std()), 1e-6)
+    grain = _normal(rng, *image.shape[:2])[..., None]
+    return image + np.float32(severity * rng.uniform(0.04, 0.14)) * (specks + np.float32(rng.uniform(0, 0.8)) * grain)
+
+
 def _counted_photons(image: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
     photons = rng.uniform(12, 40) / max(severity, 0.05)
     return (rng.poisson(np.clip(image, 0, 1) * photons) / photons).astype(np.float32)
 
 
 def _impulses(image: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
-    hit = rng.random(image.shape[:2]) < severity * rng.uniform(0.01, 0.06)
-    value = (rng.random(image.shape[:2]) < rng.uniform(0.3, 0.7)).astype(np.float32)
-    if image.ndim == 3:
-        hit, value = hit[..., None], value[..., None]
-    return np.where(hit, value, image)
+    """Black and white pixels; of a colour picture now and then single colours of a pixel."""
+    alike = image.ndim == 2 or rng.random() < 0.5
+    shape = (*image.shape[:2], *([1] * (image.ndim - 2))) if alike else image.shape
+    hit = rng.random(shape) < severity * rng.uniform(0.01, 0.06)
+    return np.where(hit, (rng.random(shape) < rng.uniform(0.3, 0.7)).astype(np.float32), image)
 
 
 def _compressed_noise(image: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
@@ -155,13 +163,29 @@ def _layered_haze(image: FloatImage, severity: float, rng: np.random.Generator) 
 
 def _drifting_fog(image: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
     """Swathes at all scales, thick here and thin there, whatever the distance."""
+    thickness = np.clip(1 + np.float32(rng.uniform(0.8, 2.5)) * _swathes(rng, image), 0.1, 2.5)
+    return _veil(image, np.exp(-np.float32(severity * rng.uniform(0.4, 1.2)) * thickness), rng)
+
+
+def _shining_fog(image: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
+    """As thick everywhere, and lit in swathes."""
+    light = np.clip(
+        np.float32(rng.uniform(0.55, 0.85)) + np.float32(rng.uniform(0.2, 0.7)) * _swathes(rng, image), 0.2, 1
+    )
+    transmission = np.float32(1 - severity * rng.uniform(0.3, 0.75))
+    return image * transmission + light * (1 - transmission)
+
+
+def _swathes(rng: np.random.Generator, image: FloatImage) -> FloatImage:
+    """A rough random field, (H, W, 1), about -1..1: the same at all scales."""
     height, width = image.shape[:2]
-    swathes = sum(
-        (cv2.resize(_normal(rng, cells, cells), (width, height), interpolation=cv2.INTER_CUBIC) / np.float32(cells))
+    roughness = rng.uniform(0.8, 1.2)
+    planes = (
+        cv2.resize(_normal(rng, cells, cells), (width, height), interpolation=cv2.INTER_CUBIC)
+        / np.float32(cells**roughness)
         for cells in (3, 6, 12, 24)
     )
-    thickness = np.clip(1 + np.float32(rng.uniform(0.8, 2.5)) * swathes, 0.1, 2.5)[..., None]
-    return _veil(image, np.exp(-np.float32(severity * rng.uniform(0.4, 1.2)) * thickness), rng)
+    return np.sum(list(planes), axis=0, dtype=np.float32)[..., None]
 
 
 def _drawn_rain(image: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
@@ -271,9 +295,9 @@ def _turned(variant: Variant) -> Variant:
 VARIANTS: dict[str, tuple[Variant, ...]] = {
     "visible.low_light": (_gamma_dark, _scaled_dark, _unlit),
     "visible.over_exposure": (_gamma_bright, _gain, _offset),
-    "visible.noise": (_even_noise, _even_noise, _counted_photons, _impulses, _compressed_noise),
-    "visible.haze": (_even_haze, _layered_haze, _drifting_fog),
-    "visible.rain": (_drawn_rain, _smeared_rain, _gloomy_rain),
+    "visible.noise": (_even_noise, _coloured_noise, _counted_photons, _impulses, _compressed_noise),
+    "visible.haze": (_even_haze, _layered_haze, _drifting_fog, _shining_fog),
+    "visible.rain": (_drawn_rain, _smeared_rain, _gloomy_rain, _gloomy_rain),
     "visible.blur": (_boxed, _shaken),
     "infrared.low_contrast": (_flattened, _squeezed),
     "infrared.noise": (_even_noise, _impulses, _speckle, _blotches),

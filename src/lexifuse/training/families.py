@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lexifuse.datasets.ems import open_ems
+from lexifuse.errors import UsageError
 from lexifuse.instruction import DEGRADATIONS
 from lexifuse.language.plain_words import NOTHING_ASKED, say
 from lexifuse.training.crops import CropStore
@@ -89,6 +90,9 @@ class InstructedFamily(Family):
     Args:
         recipe: of the network.
         teacher: a finished model that alone is learned from; without one, sources and the averaged network are.
+
+    Raises:
+        UsageError: the crops of the recipe are of a size that the network cannot take.
     """
 
     conditioning = "instruction"
@@ -97,6 +101,10 @@ class InstructedFamily(Family):
 
     def __init__(self, recipe: Recipe, teacher: Teacher | None = None) -> None:
         super().__init__(recipe)
+        if recipe.crop % self.size_multiple:
+            raise UsageError(
+                f"crop: network {recipe.network} takes multiples of {self.size_multiple} pixels, not {recipe.crop}"
+            )
         self.teacher = teacher
 
     def network(self) -> nn.Module:
@@ -134,6 +142,7 @@ class CompactFamily(InstructedFamily):
     """The compact network."""
 
     overlap = compact.OVERLAP
+    size_multiple = compact.SIZE_MULTIPLE
 
     def _whole_network(self) -> Instructed:
         return compact.CompactFusion()

@@ -233,6 +233,8 @@ class Recipe(_Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> Recipe:
+        if self.crop > self.crop_store:
+            raise ValueError(f"crop {self.crop} cannot be cut from stored crops of {self.crop_store} (crop_store)")
         if self.network in ("text-if", "text-to-pixels") and self.text is None:
             raise ValueError(f"network {self.network} needs a section 'text' with 'encoder' and 'width'")
         if self.network == "text-to-pixels" and self.text and self.text.features != "tokens":

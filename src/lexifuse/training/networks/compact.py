@@ -8,10 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from lexifuse.training.networks.instructed import Instructed, activate
-from lexifuse.training.networks.planes import HEADS, Doubling, WeightedSources
+from lexifuse.training.networks.planes import HEADS, Doubling, WeightedSources, add_last
 
-OVERLAP = 112
-"""Pixels around a tile that can still change its inside by more than rounding."""
+OVERLAP = 224
+"""Pixels around a tile that can still change its inside by more than rounding (the receptive field reaches 330)."""
+
+SIZE_MULTIPLE = 32
+"""Height and width that the network takes are multiples of this."""
 
 _SOURCE = 16  # channels of either encoder, at 1/2 and at 1/4 of the size
 _QUARTER, _EIGHTH, _SIXTEENTH = 32, 48, 64
@@ -28,6 +31,32 @@ class _Residual(nn.Module):
 
     def forward(self, features: Tensor, told: Callable[[Tensor], Tensor] = lambda features: features) -> Tensor:
         return features + self.second(activate(told(self.first(features))))
+
+
+class _Surroundings(nn.Module):
+    """What lies a few hundred pixels around, seen at 1/32 of the size: a sky is one thing, however wide it is.
+
+    Borders are repeated and not filled with noughts, which would tell how far off they are, and pictures have other
+    sizes than the crops of training.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.down = _repeating(width, stride=2)
+        self.near = nn.ModuleList((_repeating(width), _repeating(width)))
+        self.far = nn.ModuleList((_repeating(width, dilation=2), _repeating(width, dilation=2)))
+        self.back = Doubling(width, width)
+
+    def forward(self, features: Tensor, told: Callable[[Tensor], Tensor]) -> Tensor:
+        """What to add to the features, (B, C, H, W), with the channels last."""
+        coarse = activate(self.down(features))
+        coarse = coarse + self.near[1](activate(told(self.near[0](coarse))))
+        coarse = coarse + self.far[1](activate(self.far[0](coarse)))
+        return self.back(activate(coarse))
+
+
+def _repeating(width: int, *, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(width, width, 3, stride=stride, dilation=dilation, padding=dilation, padding_mode="replicate")
 
 
 class CompactFusion(Instructed):
@@ -52,25 +81,27 @@ class CompactFusion(Instructed):
         self.skip_quarter = nn.Conv2d(2 * _SOURCE, _QUARTER, 1)
         self.skip_half = nn.Conv2d(2 * _SOURCE, _SOURCE, 1)
         self.at_eighth = _Residual(_EIGHTH, _EIGHTH)
+        self.around_sixteenth = _Surroundings(_SIXTEENTH)
         self.at_sixteenth = _Residual(_SIXTEENTH, _SIXTEENTH)
         self.back_at_eighth = _Residual(_EIGHTH, _EIGHTH)
         self.at_quarter = _Residual(_QUARTER, _HIDDEN)
         self.at_half = _Residual(_SOURCE, _HIDDEN)
         self.head = nn.Conv2d(_SOURCE, 4 * HEADS, 1)
         self.sources = WeightedSources()
-        # Heard inside the blocks at 1/8 and 1/16, then where features from below meet those from the side.
-        self._places = (_EIGHTH, _SIXTEENTH, _EIGHTH, _QUARTER, _SOURCE)
+        # Heard inside the blocks at 1/8, 1/32 and 1/16, then where features from below meet those from the side.
+        self._places = (_EIGHTH, _SIXTEENTH, _SIXTEENTH, _EIGHTH, _QUARTER, _SOURCE)
         self._listen(sum(self._places))
         self._initialise()
         for block in (self.at_eighth, self.at_sixteenth, self.back_at_eighth, self.at_quarter, self.at_half):
             nn.init.normal_(block.second.weight, std=1e-2)
         nn.init.normal_(self.head.weight, std=1e-2)
+        nn.init.zeros_(self.around_sixteenth.back.weight)
 
     def forward(self, infrared: Tensor, visible: Tensor, conditioning: Tensor) -> Tensor:
         """Fuse a batch.
 
         Args:
-            infrared: (B, 1, H, W) in 0..1, H and W multiples of 16.
+            infrared: (B, 1, H, W) in 0..1, H and W multiples of :data:`SIZE_MULTIPLE`.
             visible: (B, 3, H, W) RGB in 0..1.
             conditioning: (B, C), the fields ``CONDITIONING_FIELDS`` of an instruction.
 
@@ -95,7 +126,8 @@ class CompactFusion(Instructed):
         downs = activate(self.infrared_down(infrared_half)), activate(self.visible_down(visible_half))
         quarter = torch.cat(downs, 1)
         eighth = self.at_eighth(activate(self.to_eighth(quarter)), told)
-        sixteenth = self.at_sixteenth(activate(self.to_sixteenth(eighth)), told)
+        sixteenth = activate(self.to_sixteenth(eighth))
+        sixteenth = self.at_sixteenth(add_last(sixteenth, self.around_sixteenth(sixteenth, told)), told)
         eighth = self.back_at_eighth(joined(eighth, self.from_sixteenth(sixteenth)))
         quarter = self.at_quarter(joined(self.skip_quarter(quarter), self.from_eighth(eighth)))
         half = self.skip_half(torch.cat((infrared_half, visible_half), 1))
