@@ -185,7 +185,7 @@ def _swathes(rng: np.random.Generator, image: FloatImage) -> FloatImage:
         / np.float32(cells**roughness)
         for cells in (3, 6, 12, 24)
     )
-    return np.sum(list(planes), axis=0, dtype=np.float32)[..., None]
+    return np.asarray(sum(planes), np.float32)[..., None]
 
 
 def _drawn_rain(image: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
