@@ -49,6 +49,14 @@ def test_a_dark_object_is_made_darker_not_lost() -> None:
     assert image[130, 160, 0] < 60 - 20
 
 
+def test_a_dark_object_in_the_dark_is_made_lighter() -> None:
+    pair, fused = _street()
+    fused[:] = 40
+    fused[100:160, 150:172] = 25
+    image, _ = bring_out(pair, fused, ["person"])
+    assert image[130, 160, 0] > 40 + 15
+
+
 def test_people_are_told_from_vehicles_by_their_shape() -> None:
     pair, fused = _street()
     image, notes = bring_out(pair, fused, ["car"])

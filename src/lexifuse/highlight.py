@@ -28,8 +28,8 @@ _FINE_SIGMA = 3.0  # pixels; wider means are taken of smaller pictures
 _WARMER = 0.16  # above the surroundings, as a share of the range between the coldest and warmest percent
 _WARMER_THAN_MOST = 0.12  # above half of the picture: a tree before a clear sky is warm in its surroundings alone
 _PUSH, _STRETCH = 0.2, 0.7  # of the full range, and of the difference that is there already
-_SPARED = 0.03  # what is darker than its surroundings by more than this is made darker still
-_MOST = 0.7  # of the way to white or black
+_SPARED = 0.03  # what is darker than its surroundings by more than this may be made darker still
+_MOST = 0.5  # of the way to white or black: with more, clothes and cars lose what can be seen of them
 _ROWS = 512  # of the picture are changed at a time, so that memory stays bounded
 _Plane = NDArray[np.float32]
 
@@ -158,7 +158,11 @@ def _push(plane: _Plane, mask: NDArray[np.uint8]) -> _Plane:
     ring = np.where(mask > 0, 0, _widened(labels, _NEAR)).astype(np.int32)
     inside, around = _means(plane, labels.astype(np.int32), count), _means(plane, ring, count)
     difference = inside - np.where(np.bincount(ring.ravel(), minlength=count) > 0, around, inside)
-    push = np.where(difference > -_SPARED, _PUSH, -_PUSH) + _STRETCH * difference
+    lighter = _PUSH + _STRETCH * np.maximum(difference, 0)
+    darker = -np.minimum(_PUSH - _STRETCH * difference, _MOST * inside)
+    # A dark car in a dark street has no way to go but up.
+    up = (difference > -_SPARED) | (difference + lighter > -(difference + darker))
+    push = np.where(up, lighter, darker)
     pushed = push[_widened(labels, _EDGE).astype(np.int32)]
     # What is bright already keeps its detail: it goes only part of the way to white, or to black.
     local = _blurred(plane * mask, _NEAR) / (_blurred(mask.astype(np.float32), _NEAR) + 1e-3)
