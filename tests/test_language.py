@@ -296,3 +296,20 @@ def test_damage_that_is_not_known_of_a_source_is_not_understood() -> None:
     assert reading.instruction.is_plain
     assert "blurred" in reading.not_understood
     assert "blurred" not in read_prompt("the visible image is blurred").not_understood
+
+
+@pytest.mark.parametrize(
+    ("prompt", "brought_out", "not_understood"),
+    [
+        ("hide the people", (), ("hide",)),
+        ("erase the cars but bring out the people", ("person",), ("erase",)),
+        ("do not hide the people", ("person",), ()),
+        ("remove the rain so that people stand out", ("person",), ()),
+        ("dont highlight people", (), ()),
+    ],
+)
+def test_nobody_is_brought_out_who_shall_be_hidden(
+    prompt: str, brought_out: tuple[str, ...], not_understood: tuple[str, ...]
+) -> None:
+    reading = read_prompt(prompt)
+    assert reading.instruction.highlight == brought_out and reading.not_understood == not_understood

@@ -140,8 +140,9 @@ class PromptReader:
             or at in rephrased
             or all(part.partition("'")[0] in self.network.speller.lexicon for part in text.lower().split())
         }
+        read_as = dict(zip(readable, repaired, strict=True))
         strange = (word for word in words if word.is_word and word not in known)
-        return _distinct(word.text for word in strange if word.text.lower() not in FUNCTION_WORDS)
+        return _distinct(word.text for word in strange if read_as.get(word, word.text).lower() not in FUNCTION_WORDS)
 
 
 @dataclass(frozen=True)

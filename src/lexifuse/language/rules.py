@@ -36,6 +36,7 @@ _STATES = {"is", "are", "was", "were", "looks", "look", "seems", "seem", "it's"}
 _TURNS = {"not", "no", "isn't", "aren't", "wasn't", "never", "hardly", "barely", "less", "should", "must", "if"}
 _INTENSE = {"very", "perfectly", "really", "quite", "nice", "and"}
 _VERBS = {"does", "do", "did", "has", "have", "is", "are"}
+_HIDING = {"hide", "hides", "hiding", "remove", "removing", "erase", "erasing", "delete", "deleting", "omit"}
 _FAINT = -1.0
 """Logit above which a word may have a part in a field."""
 _LOUD = 0.0
@@ -87,7 +88,10 @@ def settle(words: Sequence[str], answer: Answer, marks: NDArray[np.float32]) -> 
             impossible += [] if denied else [word for word in spoken if word not in CAMERAS]
     if "can't see a thing" in " ".join(lower) and answer.instruction.visible.low_light:
         changed["visible.low_light"] = SEVERE
-    instruction, marks = _whole_groups(lower, answer.instruction.with_values(changed), marks)
+    kept, hiding = _not_hidden(lower, where, answer.instruction.highlight, marks)
+    impossible += hiding
+    asked = answer.instruction.with_values({**changed, "highlight": kept})
+    instruction, marks = _whole_groups(lower, asked, marks)
     certainty = {**answer.certainty, **dict.fromkeys(changed, 1.0)}
     return Settled(
         replace(answer, instruction=instruction, certainty=certainty), marks, tuple(impossible), tuple(vague)
@@ -157,6 +161,27 @@ def _noisy_as_well(words: Sequence[str], where: Sequence[int], answer: Answer) -
             if as_well and only_this and cameras_of(_clause(words, where, clause - 1)) == {one}:
                 found[doubtful] = asked
     return found
+
+
+def _not_hidden(
+    words: Sequence[str], where: Sequence[int], objects: Sequence[str], marks: NDArray[np.float32]
+) -> tuple[list[str], list[str]]:
+    """The objects that nobody asks to hide, and the words that ask for it: "hide the people" brings nobody out."""
+    kept, hiding = [], []
+    for name in objects:
+        index = int(marks[:, TAGS.index(f"highlight: {name}")].argmax())
+        before = [at for at in range(index) if where[at] == where[index]]
+        named = any(words[at] in DAMAGE_WORDS for at in before)
+        verbs = [words[at] for at in before if words[at] in _HIDING and not _negated(words, at)]
+        if verbs and not named:
+            hiding += verbs
+        else:
+            kept.append(name)
+    return kept, hiding
+
+
+def _negated(words: Sequence[str], index: int) -> bool:
+    return bool(_NEGATIONS & set(words[max(index - 2, 0) : index]))
 
 
 def _whole_groups(
