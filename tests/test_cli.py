@@ -98,6 +98,39 @@ def test_wrong_calls_leave_with_2(run: Run, pair_files: tuple[Path, Path], argum
     assert pair_files[1].read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["fuse", "ir.png"], ("lexifuse fuse: Missing argument 'visible'", "`lexifuse fuse --help`")),
+        (["fuse", "ir.png", "vi.png", "it", "is", "foggy"], ("(is foggy)", "goes in quotes")),
+        (["demo", "--seed", "-1"], ("lexifuse demo: Invalid value for '--seed'",)),
+        (["abacus"], ("No such command 'abacus'",)),
+    ],
+)
+def test_what_the_parser_cannot_read_is_one_line(run: Run, arguments: list[str], parts: tuple[str, ...]) -> None:
+    assert_one_line(run(*arguments), 2, *parts)
+
+
+def test_the_word_auto_asks_the_pixels(run: Run, tmp_path: Path, pair_files: tuple[Path, Path]) -> None:
+    for words, name in (("auto", "word.png"), ("--auto", "option.png")):
+        result = run("fuse", *pair_files, words, "-o", name)
+        assert result.returncode == 0 and "not understood" not in result.stderr
+    assert (tmp_path / "word.png").read_bytes() == (tmp_path / "option.png").read_bytes()
+
+
+def test_a_picture_that_is_there_already_may_be_left_as_it_is(
+    run: Run, tmp_path: Path, pair_files: tuple[Path, Path]
+) -> None:
+    (tmp_path / "there.png").write_text("mine")
+    assert_one_line(run("fuse", *pair_files, "-o", "there.png", "--skip-existing"), 0, "is there already")
+    assert (tmp_path / "there.png").read_text() == "mine"
+
+
+def test_what_was_done_is_told_and_not_what_was_asked(run: Run, pair_files: tuple[Path, Path]) -> None:
+    result = run("fuse", *pair_files, "the visible image is foggy", "-o", "fused.png")
+    assert "left nearly alone: visible.haze" in result.stderr and "barely, 0.03" in result.stdout
+
+
 def test_a_file_and_a_folder_do_not_go_together(run: Run, pair_files: tuple[Path, Path]) -> None:
     assert_one_line(run("fuse", pair_files[0].parent, pair_files[1]), 2, "give two pictures, or two folders")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,6 +26,7 @@ from lexifuse.cli.train import train_app
 from lexifuse.errors import LexifuseError, UsageError
 
 DONE, FAILED, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
+_UnreadableCall: Any = typer.BadParameter.__base__  # what the parser raises; typer does not name it
 
 app = typer.Typer(
     name="lexifuse",
@@ -71,7 +72,9 @@ def main() -> None:
     """Run the command line and leave with its exit code: 0 all done, 1 something failed, 2 the call is wrong."""
     debug = os.environ.get("LEXIFUSE_DEBUG") == "1"
     try:
-        app()
+        sys.exit(app(standalone_mode=False, prog_name="lexifuse") or DONE)
+    except _UnreadableCall as error:
+        _refuse(error)
     except UsageError as error:
         _fail(error, WRONG_CALL, debug)
     except LexifuseError as error:
@@ -85,6 +88,18 @@ def main() -> None:
         reason = " ".join(str(error).split()) or type(error).__name__
         typer.echo(f"lexifuse: unexpected error: {reason} (set LEXIFUSE_DEBUG=1 to see where)", err=True)
         sys.exit(FAILED)
+
+
+def _refuse(error: Any) -> None:
+    """Say in one line what the parser cannot read; a verb without arguments shows its help."""
+    message = error.format_message().rstrip(".")
+    command = error.ctx.command_path if error.ctx else "lexifuse"
+    if "\n" in message:
+        typer.echo(message, err=True)
+    else:
+        quotes = "; a sentence of several words goes in quotes" if "extra argument" in message else ""
+        typer.echo(f"{command}: {message}{quotes} (`{command} --help` says what it takes)", err=True)
+    sys.exit(WRONG_CALL)
 
 
 def _fail(error: LexifuseError, code: int, debug: bool) -> None:

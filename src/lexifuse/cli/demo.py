@@ -13,7 +13,7 @@ NIGHT_PROMPTS = ("", "the visible image is too dark", "it is too dark; make peop
 DAY_PROMPTS = (
     "",
     "the visible image is severely hazy",
-    "the visible image is severely hazy and the infrared has stripes",
+    "severely hazy, and the infrared has stripes",
 )
 DAY_DAMAGE = {"visible.haze": 0.8, "infrared.stripes": 0.6}
 

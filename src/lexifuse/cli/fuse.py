@@ -39,9 +39,7 @@ def fuse(
         typer.Option("--prompts", help="Folders: a file with a line per pair: stem, tab, words.", show_default=False),
     ] = None,
     resize: Annotated[bool, typer.Option("--resize", help="Bring the infrared to the visible picture's size.")] = False,
-    skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Folders: leave out what is there already.")
-    ] = False,
+    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out what is there already.")] = False,
     report: Annotated[
         Path | None,
         typer.Option("--report", help="Write what was done as JSON, and a panel beside it.", show_default=False),
@@ -54,6 +52,7 @@ def fuse(
 
     Example: `lexifuse fuse ir.png visible.png "the visible image is dark; make people stand out"`
     """
+    from lexifuse.automatic import AUTOMATIC
     from lexifuse.cli.fuse_job import Job, read_prompts
     from lexifuse.fuser import load
     from lexifuse.language import read_prompt
@@ -65,15 +64,21 @@ def fuse(
         raise UsageError("--prompts is for folders: give the words of a single pair behind its two pictures")
     if report is not None and report.suffix.lower() != ".json":
         raise InputError(f"--report writes JSON: give it a name that ends in .json, not '{report.name}'")
+    target = out or (Path("fused") if folders else Path(f"{visible.stem}_fused.png"))
+    if skip_existing and not folders and target.exists():
+        typer.echo(f"{target} is there already, and was left as it is (--skip-existing)", err=True)
+        return
+    if prompt.strip().lower() == AUTOMATIC:
+        prompt, automatic = "", True
     own_words = read_prompts(prompts) if prompts is not None else {}
     reading = read_prompt(prompt)
     fuser = load(model, threads=threads, provider=provider)
     job = Job(fuser, reading, own_words, parse_settings(settings), automatic, resize, report)
     _tell_doubts(reading)
     if folders:
-        records, failed = _fuse_folders(job, infrared, visible, out or Path("fused"), skip_existing)
+        records, failed = _fuse_folders(job, infrared, visible, target, skip_existing)
     else:
-        records, failed = [_fuse_files(job, infrared, visible, out or Path(f"{visible.stem}_fused.png"), as_json)], 0
+        records, failed = [_fuse_files(job, infrared, visible, target, as_json)], 0
     if report is not None:
         _write_report(report, records if folders else records[0])
     if as_json:
@@ -92,12 +97,14 @@ def _tell_doubts(reading: Reading) -> None:
 
 
 def _fuse_files(job: Job, infrared: Path, visible: Path, out: Path, quiet: bool) -> dict[str, Any]:
+    from lexifuse.instruction import Instruction
+
     done = job.run(infrared, visible, out)
     for note in done["notes"]:
         typer.echo(f"note: {note}", err=True)
     if not quiet:
         size = f"{done['width']}x{done['height']}"
-        typer.echo(f"{out}  ({size}, {1000 * done['seconds']:.0f} ms)  {done['in_words']}")
+        typer.echo(f"{out}  ({size}, {1000 * done['seconds']:.0f} ms)  {Instruction.from_dict(done['carried_out'])}")
         if "panel" in done:
             typer.echo(done["panel"])
     return done

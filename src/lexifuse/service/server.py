@@ -104,7 +104,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+        # Python adds the address to the reason, in brackets.
+        reason = (getattr(error, "strerror", None) or str(error)).partition(" (while")[0]
         raise OutputError(f"cannot listen on {host} port {port} ({reason}): choose another with --port") from error
 
 
