@@ -241,6 +241,14 @@ def test_an_output_folder_that_is_an_input_folder_is_refused(run: Run, folders: 
     assert_one_line(run("fuse", *folders, "-o", folders[1]), 2, "is one of the input folders")
 
 
+def test_an_output_folder_that_is_a_file_is_refused_at_once(
+    run: Run, tmp_path: Path, folders: tuple[Path, Path]
+) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    assert_one_line(run("fuse", *folders, "-o", "notes.txt"), 2, "notes.txt is a file: choose a folder")
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
 def test_models_lists_what_is_here(run: Run) -> None:
     (card,) = [card for card in json.loads(run("models", "--json").stdout) if card["name"] == "compact"]
     assert len(card["sha256"]) == 64

@@ -120,6 +120,8 @@ def _fuse_folders(
 
     if out.exists() and any(out.samefile(folder) for folder in (infrared, visible)):
         raise UsageError(f"the output folder {out} is one of the input folders: choose another with -o")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"the output {out} is a file: choose a folder for the fused pictures with -o")
     pairs = pair_folders(infrared, visible)
     console = Console(stderr=True)
     for path in pairs.unpaired:
