@@ -303,6 +303,8 @@ def test_damage_that_is_not_known_of_a_source_is_not_understood() -> None:
     [
         ("hide the people", (), ("hide",)),
         ("erase the cars but bring out the people", ("person",), ("erase",)),
+        ("remove people and cars", (), ("remove",)),
+        ("the fog hides the people", ("person",), ()),
         ("do not hide the people", ("person",), ()),
         ("remove the rain so that people stand out", ("person",), ()),
         ("dont highlight people", (), ()),

@@ -36,7 +36,8 @@ _STATES = {"is", "are", "was", "were", "looks", "look", "seems", "seem", "it's"}
 _TURNS = {"not", "no", "isn't", "aren't", "wasn't", "never", "hardly", "barely", "less", "should", "must", "if"}
 _INTENSE = {"very", "perfectly", "really", "quite", "nice", "and"}
 _VERBS = {"does", "do", "did", "has", "have", "is", "are"}
-_HIDING = {"hide", "hides", "hiding", "remove", "removing", "erase", "erasing", "delete", "deleting", "omit"}
+_HIDING = {"hide", "remove", "erase", "delete", "omit"}
+_ALL = {"the", "all", "any", "every", "these", "those", "of", "and", "or"}
 _FAINT = -1.0
 """Logit above which a word may have a part in a field."""
 _LOUD = 0.0
@@ -88,7 +89,7 @@ def settle(words: Sequence[str], answer: Answer, marks: NDArray[np.float32]) -> 
             impossible += [] if denied else [word for word in spoken if word not in CAMERAS]
     if "can't see a thing" in " ".join(lower) and answer.instruction.visible.low_light:
         changed["visible.low_light"] = SEVERE
-    kept, hiding = _not_hidden(lower, where, answer.instruction.highlight, marks)
+    kept, hiding = _not_hidden(lower, answer.instruction.highlight, marks)
     impossible += hiding
     asked = answer.instruction.with_values({**changed, "highlight": kept})
     instruction, marks = _whole_groups(lower, asked, marks)
@@ -164,17 +165,18 @@ def _noisy_as_well(words: Sequence[str], where: Sequence[int], answer: Answer) -
 
 
 def _not_hidden(
-    words: Sequence[str], where: Sequence[int], objects: Sequence[str], marks: NDArray[np.float32]
+    words: Sequence[str], objects: Sequence[str], marks: NDArray[np.float32]
 ) -> tuple[list[str], list[str]]:
     """The objects that nobody asks to hide, and the words that ask for it: "hide the people" brings nobody out."""
+    columns = {name: TAGS.index(f"highlight: {name}") for name in objects}
     kept, hiding = [], []
-    for name in objects:
-        index = int(marks[:, TAGS.index(f"highlight: {name}")].argmax())
-        before = [at for at in range(index) if where[at] == where[index]]
-        named = any(words[at] in DAMAGE_WORDS for at in before)
-        verbs = [words[at] for at in before if words[at] in _HIDING and not _negated(words, at)]
-        if verbs and not named:
-            hiding += verbs
+    for name, column in columns.items():
+        index = int(marks[:, column].argmax())
+        spoken = marks[:, list(columns.values())].max(1) > _LOUD
+        while index and words[index] not in _HIDING and (words[index] in _ALL or spoken[index]):
+            index -= 1
+        if words[index] in _HIDING and not _negated(words, index):
+            hiding.append(words[index])
         else:
             kept.append(name)
     return kept, hiding
