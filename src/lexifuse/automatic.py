@@ -27,6 +27,11 @@ TASK = "picture reading"
 SHIPPED = Path(__file__).parent / "weights" / "automatic"
 
 
+def is_automatic(request: object) -> bool:
+    """Whether a request is the one word :data:`AUTOMATIC`."""
+    return isinstance(request, str) and request.strip().lower() == AUTOMATIC
+
+
 @dataclass(frozen=True)
 class PixelReading:
     """What a pair of pictures was taken for.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lexifuse.automatic import AUTOMATIC, PixelReading, override, read_pixels, spoken_of
+from lexifuse.automatic import PixelReading, is_automatic, override, read_pixels, spoken_of
 from lexifuse.conditioning import conditioner_of
 from lexifuse.detect import Detector, detectors, load_detector
 from lexifuse.errors import ModelError, UsageError
@@ -158,7 +158,7 @@ class Session:
 
     def fuse(self, instruction: Request = None, *, automatic: bool = False, insist: bool = False) -> FusionResult:
         """Fuse the pair as asked; see :meth:`Fuser.fuse`."""
-        if instruction == AUTOMATIC:
+        if is_automatic(instruction):
             instruction, automatic = None, True
         reading = read_prompt(instruction) if isinstance(instruction, str) else instruction
         reading = reading if isinstance(reading, Reading) else None

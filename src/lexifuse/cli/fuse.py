@@ -52,7 +52,7 @@ def fuse(
 
     Example: `lexifuse fuse ir.png visible.png "the visible image is dark; make people stand out"`
     """
-    from lexifuse.automatic import AUTOMATIC
+    from lexifuse.automatic import is_automatic
     from lexifuse.cli.fuse_job import Job, read_prompts
     from lexifuse.fuser import load
     from lexifuse.language import read_prompt
@@ -68,7 +68,7 @@ def fuse(
     if skip_existing and not folders and target.exists():
         typer.echo(f"{target} is there already, and was left as it is (--skip-existing)", err=True)
         return
-    if prompt.strip().lower() == AUTOMATIC:
+    if is_automatic(prompt):
         prompt, automatic = "", True
     own_words = read_prompts(prompts) if prompts is not None else {}
     reading = read_prompt(prompt)

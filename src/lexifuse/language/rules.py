@@ -37,7 +37,7 @@ _TURNS = {"not", "no", "isn't", "aren't", "wasn't", "never", "hardly", "barely",
 _INTENSE = {"very", "perfectly", "really", "quite", "nice", "and"}
 _VERBS = {"does", "do", "did", "has", "have", "is", "are"}
 _HIDING = {"hide", "remove", "erase", "delete", "omit"}
-_ALL = {"the", "all", "any", "every", "these", "those", "of", "and", "or"}
+_BETWEEN = {"the", "all", "any", "every", "these", "those", "of", "and", "or"}
 _FAINT = -1.0
 """Logit above which a word may have a part in a field."""
 _LOUD = 0.0
@@ -51,7 +51,7 @@ class Settled:
     Attributes:
         answer: the network's, mended.
         marks: (W, len(TAGS)), how strongly each word speaks of each field, mended likewise.
-        impossible: words that ask for what the camera they name is not repaired for.
+        impossible: words that ask for what the camera they name is not repaired for, or for something to be hidden.
         vague: words that something was read from and that say too little for it.
     """
 
@@ -173,7 +173,7 @@ def _not_hidden(
     for name, column in columns.items():
         index = int(marks[:, column].argmax())
         spoken = marks[:, list(columns.values())].max(1) > _LOUD
-        while index and words[index] not in _HIDING and (words[index] in _ALL or spoken[index]):
+        while index and words[index] not in _HIDING and (words[index] in _BETWEEN or spoken[index]):
             index -= 1
         if words[index] in _HIDING and not _negated(words, index):
             hiding.append(words[index])

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from lexifuse.automatic import AUTOMATIC, read_pixels
+from lexifuse.automatic import is_automatic, read_pixels
 from lexifuse.boxes import Detection
 from lexifuse.detect import Detector, detectors, load_detector
 from lexifuse.fuser import Fuser, FusionResult, load
@@ -252,6 +252,6 @@ class _Clock:
 
 def _asked(pair: ImagePair, prompt: str, values: Mapping[str, Any]) -> Reading:
     """What a request asks: the words as they were read, with the values in the last word, or what the pixels say."""
-    if prompt.strip().lower() == AUTOMATIC:
+    if is_automatic(prompt):
         return Reading("", read_pixels(pair).instruction).with_settings(values)
     return read_prompt(prompt).with_settings(values)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from lexifuse.automatic import is_automatic
 from lexifuse.models import DEFAULT_MODEL
-from lexifuse.service.page.understanding import Ask, Loaded, is_auto
+from lexifuse.service.page.understanding import Ask, Loaded
 
 
 def command_line(loaded: Loaded, ask: Ask, model: str) -> str:
@@ -18,10 +19,10 @@ def command_line(loaded: Loaded, ask: Ask, model: str) -> str:
         model: the name of the model that was used.
     """
     parts = ["lexifuse", "fuse", _file(loaded.names["infrared"]), _file(loaded.names["visible"])]
-    if ask.words.strip() and not is_auto(ask.words):
+    if ask.words.strip() and not is_automatic(ask.words):
         parts += ["--", ask.words.strip()] if ask.words.strip().startswith("-") else [ask.words.strip()]
     options = [f"--set={name}={_value(value)}" for name, value in ask.by_hand.items()]
-    options += ["--auto"] if ask.automatic or is_auto(ask.words) else []
+    options += ["--auto"] if ask.automatic or is_automatic(ask.words) else []
     options += ["--resize"] if loaded.resized else []
     options += [f"--model={model}"] if model != DEFAULT_MODEL else []
     options += ["-o", f"{loaded.pair.name}_fused.png"]

@@ -7,9 +7,10 @@ from html import escape
 from typing import Any
 
 from lexifuse.account import UNCHANGED
+from lexifuse.automatic import is_automatic
 from lexifuse.instruction import Instruction
 from lexifuse.service.page.routes import url_of_file
-from lexifuse.service.page.understanding import is_auto, values_of
+from lexifuse.service.page.understanding import values_of
 from lexifuse.service.page.workbench import Outcome
 
 LABELS = {
@@ -48,7 +49,7 @@ def tell(outcome: Outcome) -> str:
         lines.append(_line("By hand", escape(by_hand)))
     if reading.corrections:
         lines.append(_line("Read as", escape(", ".join(f"{word} → {new}" for word, new in reading.corrections))))
-    if reading.not_understood and not is_auto(reading.prompt):
+    if reading.not_understood and not is_automatic(reading.prompt):
         lines.append(_line("Not understood", escape(", ".join(reading.not_understood)), doubt=True))
     if reading.unsure:
         lines.append(_line("Unsure about", escape(_names(reading.unsure)) + "; the sliders settle it", doubt=True))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lexifuse.automatic import AUTOMATIC
+from lexifuse.automatic import is_automatic
 from lexifuse.instruction import DEGRADATIONS, SETTABLE, Instruction
 from lexifuse.language import Reading, read_prompt
 from lexifuse.pair import ImagePair
@@ -59,17 +59,12 @@ def settled(ask: Ask) -> Reading:
 
 def looks_at_pictures(ask: Ask) -> bool:
     """True where the pixels are asked too."""
-    return ask.automatic or is_auto(ask.words)
+    return ask.automatic or is_automatic(ask.words)
 
 
 def read_words(words: str) -> Reading:
     """The reading of what was typed; ``auto`` is a request, not a description."""
-    return read_prompt("" if is_auto(words) else words)
-
-
-def is_auto(words: str) -> bool:
-    """True where the word ``auto`` stands in place of words."""
-    return words.strip().lower() == AUTOMATIC
+    return read_prompt("" if is_automatic(words) else words)
 
 
 def values_of(instruction: Instruction) -> dict[str, Any]:
