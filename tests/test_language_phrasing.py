@@ -181,12 +181,10 @@ def test_turns_that_say_how_bad_it_is(prompt: str, severities: dict[str, float])
     [
         ("don't trust the IR", -0.6, ()),
         ("ignore the visible image", 0.6, ()),
-        ("70% infrared", 0.6, ()),
         ("IR-heavy fusion", 0.6, ()),
         ("infrared as an accent only", -0.6, ()),
         ("the thermal is overpowering", -0.6, ()),
         ("don't rely so much on the thermal", -0.6, ()),
-        ("20 % thermal", -0.6, ()),
         ("can you see any cars?", 0.0, ("car",)),
         ("white car", 0.0, ("car",)),
         ("highlight everything except cars", 0.0, ()),

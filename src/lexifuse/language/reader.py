@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexifuse.errors import UsageError
-from lexifuse.instruction import Instruction
+from lexifuse.instruction import DEGRADATIONS, Instruction
+from lexifuse.language.amounts import place, take_out
 from lexifuse.language.decoding import Answer, decode
 from lexifuse.language.denials import unasked
 from lexifuse.language.fields import TAGS
@@ -65,16 +66,20 @@ class PromptReader:
             return Reading(prompt, Instruction(), not_understood=_distinct(text.split()))
         if is_foreign(words, speller.is_known):
             return Reading(prompt, Instruction(), not_understood=_distinct(word.text for word in words if word.is_word))
-        readable = [word for word in words if word.text.isascii()]
+        typed = [word for word in words if word.text.isascii()]
+        remaining, amounts = take_out([word.text for word in typed])
+        readable = [typed[index] for index in remaining]
         repaired = [speller.repair(word.text) if word.is_word else word.text for word in readable]
         plain = rephrase(repaired)
         spoken_words = [word.text for word in plain]
         settled = settle(spoken_words, *self._ask(spoken_words))
         answer, marks = settled.answer, settled.marks
+        placed = place(amounts, repaired, plain, marks, answer.instruction.asked_for())
+        instruction = answer.instruction.with_values(placed.values)
         corrections = [(w.text, new) for w, new in zip(readable, repaired, strict=True) if w.text != new]
-        spoken = unasked(spoken_words, answer.instruction)
+        spoken = unasked(spoken_words, instruction)
         talk = {word for word in spoken_words if word[0].isalpha()} <= SMALL_TALK | FUNCTION_WORDS
-        if answer.instruction.is_plain and (talk or not answer.meaningful):
+        if instruction.is_plain and not placed.values and (talk or not answer.meaningful):
             return Reading(
                 prompt,
                 Instruction(),
@@ -82,22 +87,30 @@ class PromptReader:
                 corrections=tuple(corrections),
                 denied=spoken.denied,
             )
-        account = _Account(text, [(readable[w.start].start, readable[w.stop - 1].end) for w in plain], marks)
+        numbers = [(typed[amount.first].start, typed[amount.last].end) for amount in amounts]
+        account = _Account(
+            text,
+            [(readable[w.start].start, readable[w.stop - 1].end) for w in plain],
+            marks,
+            [(*numbers[index], field) for index, field in placed.said],
+        )
         return Reading(
             prompt,
-            answer.instruction,
-            account.understood(answer.instruction),
+            instruction,
+            account.understood(instruction),
             _distinct(
                 (
-                    *self._not_understood(words, readable, repaired, plain, marks),
+                    *self._not_understood(_outside(words, numbers), readable, repaired, plain, marks),
                     *account.own(plain, (*spoken.impossible, *settled.impossible, *settled.vague)),
+                    *(text[slice(*numbers[index])] for index in placed.left),
                 )
             ),
-            account.phrases(answer.instruction.highlight),
+            account.phrases(instruction.highlight),
             tuple(dict.fromkeys(corrections)),
-            answer.unsure,
+            tuple(name for name in answer.unsure if name not in placed.values),
             answer.confidence,
             spoken.denied,
+            tuple(name for name in placed.values if name in DEGRADATIONS),
         )
 
     def logits(self, prompt: str) -> list[dict[str, NDArray[np.float32]]]:
@@ -109,7 +122,7 @@ class PromptReader:
     def _ask(self, words: Sequence[str]) -> tuple[Answer, NDArray[np.float32]]:
         """The network's answer, and for every word how strongly it speaks of each of ``TAGS`` (logits)."""
         outputs, marks = [], np.full((len(words), len(TAGS)), -10.0, np.float32)
-        for start, stop in windows(words):
+        for start, stop in windows(words) if words else [(0, 0)]:
             ids, owners = self.network.tokenize(words[start:stop])
             found = self.network.run(ids)
             outputs.append(found)
@@ -153,17 +166,21 @@ class _Account:
         text: the cleaned prompt.
         spans: where in the text each word that was read comes from.
         marks: (W, len(TAGS)), how strongly each word that was read speaks of each field.
+        numbers: where in the text numbers stand that set a field, and which.
     """
 
     text: str
     spans: Sequence[tuple[int, int]]
     marks: NDArray[np.float32]
+    numbers: Sequence[tuple[int, int, str]] = ()
 
     def understood(self, instruction: Instruction) -> tuple[tuple[str, str], ...]:
         """The user's words and the field they set, in the order of the words."""
         asked = [name for name in TAGS if not name.startswith("highlight") and instruction.value(name)]
         asked += [f"highlight: {name}" for name in instruction.highlight]
-        found = []
+        found = list(self.numbers)
+        if any(name == "balance" for *_, name in found):
+            asked = [name for name in asked if name != "balance"]
         for name in asked:
             spans = {self._span(run): None for run in self._runs(name)}
             found += [(start, stop, name) for start, stop in spans if not _inside(start, stop, spans)]
@@ -197,6 +214,11 @@ class _Account:
         for text in texts:
             at = next((at for at, word in enumerate(plain) if word.text == text and not word.is_own), None)
             yield text if at is None else self._phrase(range(at, at + 1))
+
+
+def _outside(words: Sequence[Word], spans: Sequence[tuple[int, int]]) -> list[Word]:
+    """The words that are in none of some stretches of text."""
+    return [word for word in words if not any(start <= word.start < stop for start, stop in spans)]
 
 
 def _inside(start: int, stop: int, spans: Iterable[tuple[int, int]]) -> bool:

@@ -23,7 +23,8 @@ class Reading:
         unsure: fields whose yes or no is less than 80 % sure, whether they are set or not.
         confidence: how sure the least sure field is, 0.5..1.
         denied: degradations that the words speak of and do not ask to repair ("no haze", "the infrared is fine").
-        by_hand: degradations whose severity was set by hand, about which neither words nor pixels are asked.
+        by_hand: degradations whose severity was set by hand, or by a number in the words ("haze 90 %"), about which
+            the pixels are not asked.
     """
 
     prompt: str

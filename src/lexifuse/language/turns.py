@@ -112,8 +112,6 @@ TURNS: tuple[tuple[str, str], ...] = (
     ),
     (rf"less ({_CAMERA}) , (?:because |since |as )?(?:it is|it's)", r"less \1 , the \1 is"),
     (rf"with (?:(?:a|some) )?(?:hints?|touch|touches|accents?|bits?|traces?) of (?:the )?({_CAMERA})", r", less \1"),
-    (rf"(?:[6-9]\d|100) ?(?:%|percent|per cent) ({_CAMERA})", r"more \1"),
-    (rf"(?:[1-3]?\d|4[0-5]) ?(?:%|percent|per cent) ({_CAMERA})", r"less \1"),
     (rf"({_VISIBLE}(?: [a-z']+){{1,5}}) ,?{_OTHER}", r"\1 , the infrared"),
     (rf"((?:infrared|ir|thermal)(?: [a-z']+){{1,5}}) ,?{_OTHER}", r"\1 , the visible"),
     # What is wished away.
