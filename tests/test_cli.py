@@ -124,6 +124,18 @@ def test_a_picture_that_is_there_already_may_be_left_as_it_is(
     (tmp_path / "there.png").write_text("mine")
     assert_one_line(run("fuse", *pair_files, "-o", "there.png", "--skip-existing"), 0, "is there already")
     assert (tmp_path / "there.png").read_text() == "mine"
+    told = run("fuse", *pair_files, "-o", "there.png", "--skip-existing", "--json")
+    assert json.loads(told.stdout) == {"output": "there.png", "skipped": True}
+
+
+def test_a_format_that_cannot_hold_the_picture_is_told(run: Run, tmp_path: Path, pair_files: tuple[Path, Path]) -> None:
+    deep = tmp_path / "deep.png"
+    lexifuse.write_image(deep, lexifuse.read_image(pair_files[1]).astype(np.uint16) * 257)
+    assert (
+        "note: JPEG holds 8-bit pictures, and this one is 16-bit"
+        in run("fuse", pair_files[0], deep, "-o", "a.jpg").stderr
+    )
+    assert "holds" not in run("fuse", pair_files[0], deep, "-o", "a.png").stderr
 
 
 def test_what_was_done_is_told_and_not_what_was_asked(run: Run, pair_files: tuple[Path, Path]) -> None:

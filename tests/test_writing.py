@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lexifuse.errors import InputError, OutputError
 from lexifuse.files import atomic_file
+from lexifuse.images import lost_in
 from lexifuse.pair import read_image, write_image
 
 
@@ -83,3 +84,23 @@ def test_pictures_too_large_for_a_format_are_refused(tmp_path):
 def test_alpha_of_another_size_is_refused(tmp_path):
     with pytest.raises(InputError, match="alpha"):
         write_image(tmp_path / "a.png", picture((5, 5, 3)), alpha=picture((5, 4)))
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "alpha", "lost"),
+    [
+        ("a.png", np.uint8, True, ()),
+        ("a.tif", np.float32, True, ()),
+        ("a.jpg", np.uint8, False, ()),
+        ("a.jpg", np.uint16, True, ("holds 8-bit", "no alpha")),
+        ("a.webp", np.uint16, True, ("holds 8-bit",)),
+        ("a.png", np.float32, False, ("holds 16-bit",)),
+    ],
+)
+def test_what_a_format_cannot_hold_is_told_and_is_what_is_lost(tmp_path, name, depth, alpha, lost):
+    image = (picture((8, 9, 3)) / (255 if depth == np.float32 else 1)).astype(depth)
+    opacity = image[..., 0] if alpha else None
+    told = lost_in(name, image, alpha=opacity)
+    assert len(told) == len(lost) and all(part in phrase for part, phrase in zip(lost, told, strict=True))
+    write_image(tmp_path / name, image, alpha=opacity)
+    assert (read_image(tmp_path / name).dtype != depth) == any("-bit pictures" in phrase for phrase in told)

@@ -35,6 +35,7 @@ Source: TypeAlias = "str | os.PathLike[str] | NDArray[Any] | Image"
 _READABLE = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 _NAMES = "PNG, JPEG, TIFF, BMP or WebP"
 _ORIENTATION = 0x0112
+_DEPTHS = {"uint8": "8-bit", "uint16": "16-bit", "float32": "float"}
 _STRIP_PIXELS = 4_000_000
 _DAMAGE = (
     OSError,
@@ -139,6 +140,21 @@ def write_image(path: str | os.PathLike[str], image: NDArray[Any], *, alpha: NDA
             raise OutputError(
                 f"cannot write '{path}' as {form.name} ({_reason(error)}): check the free space, or try .png or .tif"
             ) from error
+
+
+def lost_in(path: str | os.PathLike[str], image: NDArray[Any], *, alpha: NDArray[Any] | None = None) -> tuple[str, ...]:
+    """What :func:`write_image` leaves out of a picture, because the format cannot hold it; each one phrase."""
+    form = _FORMATS.get(Path(path).suffix.lower())
+    if form is None:
+        return ()
+    mend = "write .png or .tif to keep" if image.dtype != np.float32 else "write .tif to keep"
+    lost = []
+    if image.dtype.name not in form.depths:
+        most, depth = (_DEPTHS[name] for name in (form.depths[-1], image.dtype.name))
+        lost.append(f"{form.name} holds {most} pictures, and this one is {depth}: {mend} its depth")
+    if alpha is not None and not form.alpha:
+        lost.append(f"{form.name} holds no alpha, and it was left out: {mend} it")
+    return tuple(lost)
 
 
 # ---- reading ----

@@ -67,6 +67,8 @@ def fuse(
     target = out or (Path("fused") if folders else Path(f"{visible.stem}_fused.png"))
     if skip_existing and not folders and target.exists():
         typer.echo(f"{target} is there already, and was left as it is (--skip-existing)", err=True)
+        if as_json:
+            typer.echo(json.dumps({"output": str(target), "skipped": True}))
         return
     if is_automatic(prompt):
         prompt, automatic = "", True

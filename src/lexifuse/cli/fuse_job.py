@@ -10,7 +10,7 @@ from typing import Any
 from lexifuse.account import account_of
 from lexifuse.errors import InputError, UsageError
 from lexifuse.fuser import Fuser, FusionResult
-from lexifuse.images import write_image
+from lexifuse.images import lost_in, write_image
 from lexifuse.language import Reading, read_prompt
 from lexifuse.pair import ImagePair, read_pair
 
@@ -51,6 +51,7 @@ class Job:
 
     def _tell(self, pair: ImagePair, result: FusionResult, out: Path) -> dict[str, Any]:
         reading = result.reading
+        lost = lost_in(out, result.image, alpha=result.alpha)
         told: dict[str, Any] = {
             "width": pair.width,
             "height": pair.height,
@@ -64,13 +65,13 @@ class Job:
             "unsure": list(reading.unsure) if reading else [],
             "seen": result.seen.to_dict() if result.seen else None,
             "seconds": round(result.seconds, 4),
-            "notes": list(result.notes),
+            "notes": [*result.notes, *lost],
         }
         if self.report is not None:
             account = account_of(self.fuser, pair, result)
             panel = self.report.with_name(f"{self.report.stem}_{out.stem}.png")
             write_image(panel, account.panel())
-            told |= {"change": round(account.change, 3), "notes": list(account.notes), "panel": str(panel)}
+            told |= {"change": round(account.change, 3), "notes": [*account.notes, *lost], "panel": str(panel)}
         return told
 
 
