@@ -57,6 +57,33 @@ def test_a_dark_object_in_the_dark_is_made_lighter() -> None:
     assert image[130, 160, 0] > 40 + 15
 
 
+@pytest.mark.parametrize(
+    ("vehicles", "people", "stands_out"),
+    [
+        ([(60.0, 60.0, 260.0, 200.0)], [], False),
+        ([(60.0, 60.0, 260.0, 200.0)], [(148.0, 98.0, 174.0, 162.0)], True),
+        ([(60.0, 60.0, 260.0, 200.0)], [(10.0, 10.0, 40.0, 80.0)], False),
+        # Beside it, or so large in its box that it is rather the rider.
+        ([(10.0, 60.0, 145.0, 200.0)], [], True),
+        ([(145.0, 98.0, 178.0, 164.0)], [], True),
+    ],
+)
+def test_parts_of_vehicles_are_no_people(vehicles: list, people: list, stands_out: bool) -> None:
+    pair, fused = _street()
+    image, notes = bring_out(pair, fused, ["person"], vehicles, people)
+    assert np.array_equal(image, fused) != stands_out
+    assert bool(notes) != stands_out
+    hot, _ = bring_out(pair, fused, ["hot spot"], vehicles, people)
+    assert not np.array_equal(hot, fused), "a wheel is as hot as it is"
+
+
+def test_boxes_are_those_of_the_picture_and_not_of_the_view() -> None:
+    pair, fused = _street()
+    large = ImagePair(np.kron(pair.infrared, np.ones((4, 4), np.uint8)), np.kron(fused, np.ones((4, 4, 1), np.uint8)))
+    image, _ = bring_out(large, large.visible, ["person"], [(240.0, 240.0, 1040.0, 800.0)])
+    assert np.array_equal(image, large.visible)
+
+
 def test_people_are_told_from_vehicles_by_their_shape() -> None:
     pair, fused = _street()
     image, notes = bring_out(pair, fused, ["car"])

@@ -30,6 +30,8 @@ Request = Instruction | Reading | str | None
 """What a caller may ask with: an instruction, words (read already or not), ``"auto"`` (ask the pixels), or nothing."""
 
 _MOST_VEHICLES = 24
+_DOUBTFUL = 0.15
+"""Least score of a person who is brought out although all around is a vehicle."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,11 +197,14 @@ class Session:
 
     def _brought_out(self, image: NDArray[Any], highlight: Collection[str]) -> tuple[NDArray[Any], tuple[str, ...]]:
         """The picture with what is named standing out, and notes about it."""
-        detector = self.fuser.detector if HIGHLIGHT_GROUPS["vehicle"] & set(highlight) else None
-        vehicles = None
-        if detector is not None:
-            vehicles = [found.box for found in detector.detect(image) if found.label == "vehicle"][:_MOST_VEHICLES]
-        return bring_out(self.pair, image, highlight, vehicles)
+        looked_for = HIGHLIGHT_GROUPS["vehicle"] | HIGHLIGHT_GROUPS["person"]
+        detector = self.fuser.detector if looked_for & set(highlight) else None
+        if detector is None:
+            return bring_out(self.pair, image, highlight)
+        found = detector.detect(image, min(_DOUBTFUL, detector.threshold))
+        vehicles = [one.box for one in found if one.label == "vehicle" and one.score >= detector.threshold]
+        people = [one.box for one in found if one.label == "person"]
+        return bring_out(self.pair, image, highlight, vehicles[:_MOST_VEHICLES], people)
 
     def _run(self, conditioning: NDArray[np.float32]) -> NDArray[Any]:
         network = self.fuser.network

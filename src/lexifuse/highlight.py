@@ -2,7 +2,7 @@
 
 The networks hear the wish too, but a network of five GMAC does not know people in daylight. Their warmth and shape are
 in the infrared picture for everybody to see, and are found there without learning; vehicles, which are often as cold as
-the street, a detector finds.
+the street, a detector finds. It also knows which warm shapes are no people but wheels and exhausts.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ _WARMER_THAN_MOST = 0.12  # above half of the picture: a tree before a clear sky
 _PUSH, _STRETCH = 0.2, 0.7  # of the full range, and of the difference that is there already
 _SPARED = 0.03  # what is darker than its surroundings by more than this may be made darker still
 _MOST = 0.5  # of the way to white or black: with more, clothes and cars lose what can be seen of them
+_INSIDE, _PART = 0.7, 0.35  # a part of a vehicle lies in its box by so much, and has no more than so much of its area
+_COVERED = 0.3  # share of a warm shape in the box of a person, from which on it may be the person's
 _ROWS = 512  # of the picture are changed at a time, so that memory stays bounded
 _Plane = NDArray[np.float32]
 
@@ -53,7 +55,11 @@ _SHAPES = {
 
 
 def bring_out(
-    pair: ImagePair, image: NDArray[Any], highlight: Iterable[str], vehicles: Sequence[Box] | None = None
+    pair: ImagePair,
+    image: NDArray[Any],
+    highlight: Iterable[str],
+    vehicles: Sequence[Box] | None = None,
+    people: Sequence[Box] = (),
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Make objects stand out of a fused picture.
 
@@ -62,6 +68,7 @@ def bring_out(
         image: (H, W, 3) or (H, W), their fusion; it is not changed.
         highlight: names of :data:`lexifuse.instruction.HIGHLIGHTS`.
         vehicles: boxes of the vehicles that a detector saw in ``image``; None where none looked, and warmth must do.
+        people: boxes of what it took for people, be it unlikely: what is warm there is no part of a vehicle.
 
     Returns:
         The picture with the objects pulled away from the luma around them, and what the user should know, as notes.
@@ -76,21 +83,27 @@ def bring_out(
         if not wanted or regions is None:
             continue
         if group == "vehicle" and vehicles is not None:
-            found = _outlined(image, vehicles, view.shape)
+            found = _outlined(image, _scaled(vehicles, image, view), view.shape)
         else:
-            found = regions.like(_SHAPES[group])
+            parts = regions.parts_of(*(_scaled(boxes, image, view) for boxes in (vehicles or (), people)))
+            found = regions.like(_SHAPES[group], parts if group == "person" else None)
         mask |= found
         if not found.any():
             notes.append(f"nothing to bring out: found nothing that could be a {' or '.join(wanted)}")
     return (_lifted(image, mask), tuple(notes)) if mask.any() else (image, tuple(notes))
 
 
-def _outlined(image: NDArray[Any], boxes: Sequence[Box], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """The objects in some boxes of a picture, as a mask of the size of the view."""
+def _outlined(image: NDArray[Any], boxes: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """The objects in some boxes (N, 4) of the view, as a mask of its size."""
     small = change_depth(cv2.resize(image, shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     small = small if small.ndim == 3 else np.repeat(small[..., None], 3, axis=2)
-    scale = np.array(shape[::-1]) / image.shape[1::-1]
-    return outlines(small, [tuple(np.multiply(box, np.tile(scale, 2)).tolist()) for box in boxes])
+    return outlines(small, [tuple(box) for box in boxes])
+
+
+def _scaled(boxes: Sequence[Box], image: NDArray[Any], view: _Plane) -> NDArray[np.float64]:
+    """Boxes (N, 4) in a picture as boxes in the view."""
+    scale = np.divide(view.shape[::-1], image.shape[1::-1])
+    return np.reshape(boxes, (-1, 4)).astype(np.float64) * np.tile(scale, 2)
 
 
 def _view(infrared: NDArray[Any]) -> _Plane:
@@ -114,15 +127,32 @@ class _Regions:
     labels: NDArray[np.int32]
     statistics: NDArray[np.int32]
 
-    def like(self, shape: _Shape) -> NDArray[np.uint8]:
-        """(H, W), 1 in the regions that could be of a shape."""
+    def like(self, shape: _Shape, without: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
+        """(H, W), 1 in the regions that could be of a shape, without some of them, (N,)."""
         _, _, width, height, area = self.statistics.T.astype(np.float64)
         share = area / self.labels.size
         fits = (shape.least_area <= share) & (share <= shape.most_area)
         fits &= (shape.flattest * width <= height) & (height <= shape.tallest * width)
         fits &= area >= shape.least_fill * width * height
         fits[0] = False
+        if without is not None:
+            fits &= ~without
         return fits.astype(np.uint8)[self.labels]
+
+    def parts_of(self, vehicles: NDArray[np.float64], people: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """(N,), which regions are parts of vehicles: well inside of the box (M, 4) of one, and of no person's."""
+        _, _, width, height, _ = self.statistics.T.astype(np.float64)
+        sides = vehicles[:, 2:] - vehicles[:, :2]
+        small = (width * height)[:, None] <= _PART * sides.prod(1)
+        return (small & (self._within(vehicles) >= _INSIDE)).any(1) & ~(self._within(people) >= _COVERED).any(1)
+
+    def _within(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, M), the share of each region's box that lies in each of some boxes (M, 4)."""
+        left, top, width, height, _ = self.statistics.T.astype(np.float64)[..., None]
+        x0, y0, x1, y1 = boxes.T[:, None]
+        across = np.minimum(left + width, x1) - np.maximum(left, x0)
+        down = np.minimum(top + height, y1) - np.maximum(top, y0)
+        return np.maximum(across, 0) * np.maximum(down, 0) / np.maximum(width * height, 1)
 
 
 def _warm_regions(view: _Plane) -> _Regions:
