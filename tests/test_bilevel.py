@@ -229,3 +229,33 @@ def test_alternating_training_finds_the_objects() -> None:
     upper, lower = levels.upper(batch(0), BOXES), levels.lower(batch(0), BOXES)
     course = [float(strategy.step(upper, lower).lower) for _ in range(10)]
     assert course[-1] < 0.9 * course[0]
+
+
+def test_running_means_that_the_upper_level_moves_leave_the_lower_gradient_alone() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 1, 3))
+    network[1].running_mean.add_(0.5)  # type: ignore[union-attr, operator]
+    detector = nn.Parameter(torch.tensor(0.7))
+    images = torch.rand(3, 1, 12, 12)
+
+    def lower() -> Tensor:
+        network.eval()
+        return (network(images) * detector).square().mean()
+
+    def upper() -> Tensor:
+        network.train()
+        return (network(images) - detector).square().mean()
+
+    def gradients(loss: Tensor) -> list[Tensor]:
+        return list(torch.autograd.grad(loss, [*network.parameters(), detector]))
+
+    before = copy.deepcopy(network.state_dict())
+    below = gradients(lower())
+    above = gradients(upper())
+    network.load_state_dict(before)
+    ratio = above[-1] * below[-1] / (below[-1] ** 2 + 1e-12)
+    wanted = [one - ratio * other for one, other in zip(above[:-1], below[:-1], strict=True)]
+    strategy = Implicit(torch.optim.SGD(network.parameters(), lr=0.1), torch.optim.SGD([detector], lr=0.1))
+    found, _ = strategy.gradient(upper, lower)
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other)

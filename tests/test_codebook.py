@@ -144,3 +144,12 @@ def test_a_codebook_of_another_size_is_refused_in_one_line(size: int, width: int
     assert "\n" not in message
     with pytest.raises(ModelError, match="trained without a codebook"):
         book().load_state_dict({})
+
+
+def test_codes_are_chosen_in_full_precision_whatever_surrounds_them() -> None:
+    codebook = book(size=64, width=12).eval()
+    planes = features(2, 12, 16, 16, seed=2)
+    with torch.no_grad():
+        wanted = codebook(planes).indices
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(codebook(planes).indices, wanted)

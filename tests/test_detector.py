@@ -85,6 +85,14 @@ def test_the_loss_reaches_the_pictures() -> None:
     assert isinstance(network, TrainableDetector)
 
 
+def test_the_loss_can_be_taken_in_bfloat16() -> None:
+    targets = [(torch.tensor([[10.0, 20, 20, 44]]), torch.tensor([0]))]
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = small().loss(torch.rand(1, 3, 64, 96), targets)
+    loss.backward()
+    assert torch.isfinite(loss)
+
+
 @settings(max_examples=12, deadline=None)
 @given(st.integers(1, 70), st.integers(1, 70))
 def test_pictures_of_any_size_have_a_loss_and_detections_inside(height: int, width: int) -> None:

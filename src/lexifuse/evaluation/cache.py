@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+import lexifuse
 from lexifuse.errors import InputError, OutputError
 from lexifuse.files import atomic_file
 
@@ -41,6 +42,14 @@ def file_hash(path: Path) -> str:
         return _hash(path, (state.st_mtime_ns, state.st_size))
     except OSError as error:
         raise InputError(f"cannot read '{path}' ({error.strerror or error}): check the file") from error
+
+
+@lru_cache(maxsize=1)
+def fusing_code() -> str:
+    """SHA-256 of all code and cards that a fusion depends on beside its model: results of other code are not reused."""
+    package = Path(lexifuse.__file__).parent
+    files = [*package.glob("*.py"), *package.glob("language/*.py"), *package.glob("weights/*/card.json")]
+    return key(*(file_hash(path) for path in sorted(files)))
 
 
 def key(*parts: str) -> str:

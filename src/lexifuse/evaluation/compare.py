@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lexifuse.datasets import Dataset
+from lexifuse.datasets.selection import spread
 from lexifuse.evaluation.cache import ResultCache
 from lexifuse.evaluation.methods import FusedFolder, Method, folder_methods, trivial_methods
 from lexifuse.evaluation.pages import write_text
@@ -66,8 +67,8 @@ def prepare(
         folders, left_out = folder_methods(fused, dataset, names)
         methods = [*models, *folders, *trivial_methods()]
         items, _ = common_items(dataset, methods)
-        if limit and len(items) > limit:
-            kept = {items[index * len(items) // limit].name for index in range(limit)}
+        if limit:
+            kept = {item.name for item in spread(items, limit)}
             dataset = replace(dataset, items=tuple(item for item in dataset.items if item.name in kept))
         jobs.append((dataset, methods))
         notes += left_out

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lexifuse.datasets import Dataset, PairFiles
 from lexifuse.errors import InputError, UsageError
-from lexifuse.evaluation.cache import file_hash
+from lexifuse.evaluation.cache import file_hash, fusing_code
 from lexifuse.evaluation.trivial import TRIVIAL
 from lexifuse.images import SUFFIXES
 from lexifuse.metrics import Plane
@@ -100,7 +100,7 @@ def model_method(fuser: Any, instruction: Any = None, label: str = "") -> Method
             return fuser.fuse(sources.item.infrared, sources.item.visible, instruction).image
 
     name = label or str(fuser.model.name)
-    return Method(name, fuse, identity=lambda _item: f"model {fuser.model.sha256} {instruction}")
+    return Method(name, fuse, identity=lambda _item: f"model {fuser.model.sha256} {instruction} {fusing_code()}")
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from lexifuse.automatic import PixelReading
 from lexifuse.datasets import Dataset
+from lexifuse.datasets.selection import spread
 from lexifuse.degradations import degrade_pair
-from lexifuse.evaluation.promises import spread
 from lexifuse.instruction import DEGRADATIONS, PLAIN, SEVERE, SLIGHT
 from lexifuse.pair import ImagePair, read_pair
 from lexifuse.pixels import is_night

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lexifuse.datasets import Dataset, PairFiles
+from lexifuse.datasets import Dataset
+from lexifuse.datasets.selection import spread
 from lexifuse.degradations import degrade_pair
 from lexifuse.evaluation.nights import NightResult, brighten, mean_result
+from lexifuse.evaluation.restoration import wrong_for
 from lexifuse.instruction import DEGRADATIONS, Instruction
 from lexifuse.metrics import fusion_metrics, luma
 from lexifuse.pair import ImagePair, read_pair
@@ -99,10 +101,10 @@ def keep_promises(
                 nights.append(brighten(fuser, pair))
             # A night is not a darkened day: there is nothing to compare its brightened picture with.
             for name in (one for one in DEGRADATIONS if not (night and one == "visible.low_light")):
-                right, other = _gains(fuser, pair, clean, (name,), asked=((name,), (_another(name),)))
+                right, other = _gains(fuser, pair, clean, (name,), asked=((name,), (wrong_for(name),)))
                 gains[name].append(right)
                 # "Dark" is true of every night, whatever else is wrong with it.
-                if not (night and _another(name) == "visible.low_light"):
+                if not (night and wrong_for(name) == "visible.low_light"):
                     wrong[name].append(other)
             for names in (both for both in TWO_AT_ONCE if not (night and "visible.low_light" in both)):
                 two["+".join(names)] += _gains(fuser, pair, clean, names, asked=(names,))
@@ -132,15 +134,3 @@ def _gains(
 
     without = closeness(())
     return [closeness(names) - without for names in asked]
-
-
-def _another(name: str) -> str:
-    """The next degradation of the same source."""
-    same = [other for other in DEGRADATIONS if other.split(".")[0] == name.split(".")[0]]
-    return same[(same.index(name) + 1) % len(same)]
-
-
-def spread(items: Sequence[PairFiles], limit: int) -> list[PairFiles]:
-    """At most so many of the items, evenly spread; all where 0."""
-    count = min(limit, len(items)) if limit else len(items)
-    return [items[index * len(items) // count] for index in range(count)]

@@ -1,13 +1,12 @@
 """What the words are for: how close the fusion of a damaged pair comes to the fusion of the clean one.
 
 Every pair is damaged in nine ways at three severities and fused with the right words, without words, with words that
-name another damage, and (where there is one) with the automatic instruction. The reference is the same model's plain
+name another damage, and with the automatic instruction. The reference is the same model's plain
 fusion of the clean pair; compared is the 8-bit luma.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import zlib
@@ -19,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import lexifuse
 from lexifuse import degradations
 from lexifuse.datasets import Dataset, PairFiles
-from lexifuse.evaluation.cache import ResultCache, file_hash, key
+from lexifuse.datasets.selection import spread
+from lexifuse.evaluation.cache import ResultCache, file_hash, fusing_code, key
 from lexifuse.instruction import DEGRADATIONS, PLAIN, SEVERE, SLIGHT
 from lexifuse.language import read_prompt
 from lexifuse.metrics import Plane, luma, psnr, ssim
@@ -106,12 +105,8 @@ def wrong_for(degradation: str) -> str:
 
 def plan(datasets: Sequence[Dataset], pairs: int = PAIRS) -> list[PairFiles]:
     """At most so many pairs, spread evenly over the data sets and in each of them."""
-    share = max(1, pairs // len(datasets))
-    chosen: list[PairFiles] = []
-    for dataset in datasets:
-        count = min(share, len(dataset.items))
-        chosen += [dataset.items[index * len(dataset.items) // count] for index in range(count)]
-    return chosen
+    chosen = [item for dataset in datasets for item in spread(dataset.items, max(1, pairs // len(datasets)))]
+    return spread(chosen, pairs)
 
 
 def restore(
@@ -134,7 +129,7 @@ def restore(
     Raises:
         InputError: a picture cannot be read.
     """
-    conditions = (RIGHT, NONE, WRONG, *([AUTOMATIC] if importlib.util.find_spec("lexifuse.automatic") else []))
+    conditions = (RIGHT, NONE, WRONG, AUTOMATIC)
     values: dict[tuple[str, float, str], list[tuple[float, float]]] = {}
     for item in items:
         trial = _Pair(fuser, item, cache or ResultCache(None))
@@ -217,7 +212,7 @@ class _Pair:
         self._damaged: tuple[str, float, ImagePair] | None = None
         code = file_hash(Path(degradations.__file__))
         files = file_hash(item.infrared), file_hash(item.visible)
-        self.parts = (f"restoration {VERSION} {lexifuse.__version__}", item.name, *files, fuser.model.sha256, code)
+        self.parts = (f"restoration {VERSION}", item.name, *files, fuser.model.sha256, code, fusing_code())
 
     def compare(self, degradation: str, severity: float, request: Any) -> tuple[float, float]:
         """PSNR and SSIM of one fusion of the damaged pair."""

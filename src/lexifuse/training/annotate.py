@@ -20,6 +20,7 @@ from lexifuse.datasets.annotated import (
     labelled_boxes,
 )
 from lexifuse.datasets.scene_words import measured_scene, prompts_by_hand, prompts_of
+from lexifuse.datasets.selection import spread
 from lexifuse.datasets.synthetic import CLASSES as SCENE_CLASSES
 from lexifuse.datasets.synthetic import save_dataset
 from lexifuse.errors import InputError
@@ -70,7 +71,7 @@ def annotate(
     pairs: list[AnnotatedPair] = []
     without = 0
     for dataset in opened:
-        items = _spread(dataset.items, limit if dataset.name != RENDERED else 0)
+        items = spread(dataset.items, limit if dataset.name != RENDERED else 0)
         for item in track(items, description=dataset.name):
             if item.labels is None and detect is None:
                 without += 1
@@ -159,9 +160,3 @@ def _scene(dataset: str, pair: ImagePair, boxes: Sequence[AnnotatedBox]) -> dict
 def _relative(path: Path, data: Path) -> str:
     path, data = path.resolve(), data.resolve()
     return str(path.relative_to(data) if path.is_relative_to(data) else path)
-
-
-def _spread(items: Sequence[PairFiles], limit: int) -> Sequence[PairFiles]:
-    if not limit or limit >= len(items):
-        return items
-    return [items[index * len(items) // limit] for index in range(limit)]

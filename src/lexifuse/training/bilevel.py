@@ -222,8 +222,10 @@ class Implicit(Strategy):
 
     def gradient(self, upper: Loss, lower: Loss) -> tuple[list[Tensor], StepResult]:
         """The implicit gradient of F with respect to every variable of x, at the present x and y."""
-        below, above = lower(), upper()
+        # One after the other: a network that normalises by running means changes them when it is asked again.
+        below = lower()
         lower_x, lower_y = _split(_gradients(below, (*self.x, *self.y)), len(self.x))
+        above = upper()
         upper_x, upper_y = _split(_gradients(above, (*self.x, *self.y)), len(self.x))
         ratio = float(_inner(upper_y, lower_y) / (_inner(lower_y, lower_y) + self.damping))
         gradient = [first - self.response * ratio * second for first, second in zip(upper_x, lower_x, strict=True)]

@@ -135,8 +135,10 @@ def load_weights(path: Path, network: nn.Module) -> None:
     """Load only the averaged weights of a checkpoint of any kind into ``network``.
 
     Raises:
-        ModelError: the network has other sizes.
+        InputError: there is no such file.
+        ModelError: it is no checkpoint, or the network has other sizes.
     """
+    stored(path)
     with safe_open(path, framework="pt") as file:
         weights = {name[8:]: file.get_tensor(name) for name in file.keys() if name.startswith("average.")}  # noqa: SIM118
     weights = {name.removeprefix("module."): value for name, value in weights.items() if name != "n_averaged"}
@@ -181,10 +183,12 @@ def _read(path: Path, recipe: BaseModel) -> tuple[dict[str, Tensor], int]:
     """The tensors of a checkpoint that this recipe made, and the steps made."""
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
+            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} is not a readable checkpoint ({error}): start afresh in another folder") from error
+    if not metadata.keys() >= {"recipe", "step"}:
+        raise ModelError(f"{path} is not a checkpoint: start afresh in another folder")
     if not _same_choices(metadata["recipe"], recipe):
         raise ModelError(f"{path} was made by another recipe: use that recipe, or start in another --out folder")
     return tensors, int(metadata["step"])

@@ -12,20 +12,22 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track
 
 from lexifuse.datasets import open_dataset
+from lexifuse.datasets.selection import spread
 from lexifuse.datasets.synthetic import render_scene
 from lexifuse.degradations import FAR_DEPTH
-from lexifuse.errors import InputError
+from lexifuse.errors import InputError, UsageError
 from lexifuse.instruction import HIGHLIGHT_GROUPS
-from lexifuse.pair import read_image, to_float
-from lexifuse.pixels import is_night
+from lexifuse.pair import read_pair
+from lexifuse.pixels import change_depth, is_night
 from lexifuse.training import night
 from lexifuse.training.object_masks import MASK_GROUPS, Boxes, boxed_objects, fingerprint, warm_objects
 from lexifuse.training.recipe import DataSource, Recipe
 
-_VERSION = 1
+_VERSION = 2
 _SEED = 0  # not the recipe's: runs that differ in their seed share a store
 
 
@@ -73,7 +75,17 @@ def open_crops(recipe: Recipe, data: Path, cache: Path, boxes: Boxes | None = No
         data: the folder that holds the data sets.
         cache: where stores are kept, one folder per recipe of data.
         boxes: people and vehicles in the real pairs, as :func:`lexifuse.training.object_masks.read_boxes` gives them.
+
+    Raises:
+        UsageError: the recipe holds out all of its crops.
+        InputError: no pair of a data set can be used.
     """
+    total = sum(source.crops for source in recipe.sources)
+    if total <= recipe.validation:
+        raise UsageError(
+            f"the recipe's sources have {total} crops, and validation holds out {recipe.validation}: raise 'crops' of "
+            "a source, or lower 'validation'"
+        )
     known = (fingerprint(boxes),) if boxes else ()
     wanted = repr((_VERSION, recipe.sources, recipe.crop_store, _SEED, *known))
     folder = cache / hashlib.sha256(wanted.encode()).hexdigest()[:16]
@@ -126,6 +138,8 @@ def _cut(
             following = next(pairs, None)
             if following is not None:
                 kept.append(following)
+            if not kept:
+                raise InputError(f"no pair of the data set '{source.name}' can be used: see what was reported of them")
             pair = following or kept[int(rng.integers(len(kept)))]
         for _ in range(per_pair):
             yield _random_crop(pair, source, side, rng)
@@ -164,16 +178,25 @@ def _pairs(source: DataSource, data: Path, boxes: _BoxesOfOne) -> Iterator[Sourc
 
 
 def training_pairs(source: DataSource, data: Path) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]]:
-    """The real pairs of a source: their names, infrared (H, W) and visible (H, W, 3) or (H, W)."""
+    """The real pairs of a source, evenly spread where it has more pairs than crops are wanted.
+
+    Yields:
+        The name, infrared (H, W) and visible (H, W, 3) or (H, W), uint8.
+
+    A pair that cannot be used is reported and left out, such as one whose pictures differ in size.
+    """
     folder = data / source.name / "train"
     if (folder / "ir").is_dir() and any((folder / "ir").glob("*.mp4")):
         yield from _video_pairs(folder, source.every)
         return
-    for item in open_dataset(data, source.name, "train").items:
-        infrared, visible = (np.rint(255 * to_float(read_image(path))) for path in (item.infrared, item.visible))
-        if infrared.ndim == 3:
-            infrared = infrared @ np.array([0.299, 0.587, 0.114], np.float32)
-        yield item.infrared.stem, infrared.astype(np.uint8), visible.astype(np.uint8)
+    for item in spread(open_dataset(data, source.name, "train").items, source.crops):
+        try:
+            pair = read_pair(item.infrared, item.visible)
+        except InputError as error:
+            told = f"{source.name}: left out {item.name}: {error}"
+            Console(stderr=True).print(told, style="yellow", markup=False, highlight=False, soft_wrap=True)
+            continue
+        yield item.infrared.stem, change_depth(pair.infrared, np.uint8), change_depth(pair.visible, np.uint8)
 
 
 def _video_pairs(folder: Path, every: int) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]]:

@@ -62,7 +62,7 @@ def detection_loss(
         Two scalars: quality focal loss, weighted box loss. Both are finite for pictures without boxes and for boxes
         of one pixel.
     """
-    quality = torch.zeros_like(found.logits)
+    quality = torch.zeros_like(found.logits, dtype=torch.float32)
     weights = torch.ones_like(found.logits[..., :1])
     losses, cells = [], 0
     for index, (boxes, labels) in enumerate(targets):

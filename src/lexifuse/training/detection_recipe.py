@@ -41,7 +41,7 @@ class DetectorRecipe(BaseModel):
     aspect: float = Field(default=0.1, ge=0, lt=1, description="most relative change of the aspect ratio")
     brightness: float = Field(default=0.25, ge=0, description="most gain, gamma and offset, relative")
     on_objects: float = Field(default=0.7, ge=0, le=1, description="share of crops that are drawn around an object")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     seed: int = 0
 
     @model_validator(mode="after")

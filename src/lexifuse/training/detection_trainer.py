@@ -70,7 +70,7 @@ def train_detector(
     fabric = Fabric(accelerator=accelerator, devices=1, precision=recipe.precision, loggers=logger)
     store = open_windows(recipe, annotations, data, cache or out / "windows")
     torch.manual_seed(recipe.seed)
-    network = network_of(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = fabric.to_device(network_of(recipe).to(memory_format=torch.channels_last))  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(parameter_groups(network, recipe), lr=recipe.learning_rate)
     average = AveragedModel(network, use_buffers=True)
     out.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,6 @@ def train_detector(
         start = load_checkpoint(out / CHECKPOINT, network, average, optimiser, recipe)
     model, optimiser = fabric.setup(network, optimiser)
     model.mark_forward_method("losses")
-    average = average.to(fabric.device)
     stop = min(stop_after or recipe.steps, recipe.steps)
     values: dict[str, float] = {}
     with training_progress() as progress:

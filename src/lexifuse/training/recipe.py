@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from lexifuse.errors import UsageError
-from lexifuse.instruction import DEGRADATIONS
+from lexifuse.instruction import DEGRADATIONS, HIGHLIGHT_GROUPS
 from lexifuse.training.recipe_files import read_recipe
 
 PLAIN_ROW = "plain"
 """The row of ``degradation_weights`` for samples that ask for nothing, and for degradations without a row."""
 
 _BALANCE, _DARK = "balance", "visible.low_light"
+_WORDS = (
+    *DEGRADATIONS,
+    *(_BALANCE, "keep_colour", "keep_texture"),
+    *(f"highlight.{group}" for group in HIGHLIGHT_GROUPS),
+)
 _NIGHTS = 0.6  # share of the natural nights that "dark" is said of
+_LEAST_CROP_WITH_VIF = 48  # pixels: four scales, each of half the size, under windows of up to 17
 _OWN = 16.0  # how much more often a word that is trained alone meets its own damage than any other
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _known(names: Collection[str], known: Sequence[str]) -> None:
+    """Refuse names that are not among the known ones."""
+    if strange := sorted(set(names) - set(known)):
+        raise ValueError(f"unknown degradation '{strange[0]}', choose from {', '.join(known)}")
 
 
 class DataSource(_Strict):
@@ -61,9 +74,15 @@ class SampleMix(_Strict):
         description="shares of balance, keep_colour, keep_texture and highlight among the wishes",
     )
 
+    @field_validator("emphasis")
+    @classmethod
+    def _known_degradations(cls, emphasis: dict[str, float]) -> dict[str, float]:
+        _known(emphasis, DEGRADATIONS)
+        return emphasis
+
 
 class LossWeights(_Strict):
-    """Weights of the loss terms; ``metrics`` terms are applied to samples that ask for no repair."""
+    """Weights of the loss terms; VIF, Qabf and SCD are taken of undamaged samples that ask for nothing."""
 
     intensity: float = 8.0
     contrast: float = Field(
@@ -72,7 +91,7 @@ class LossWeights(_Strict):
     gradient: float = 10.0
     ssim: float = 1.0
     chroma: float = 12.0
-    vif: float = 0.0
+    vif: float = Field(default=0.0, description="of the sum over both sources, twice")
     qabf: float = 0.0
     scd: float = 0.0
     consistency: float = Field(
@@ -197,9 +216,9 @@ class Recipe(_Strict):
     )
     sources: tuple[DataSource, ...]
     crop_store: int = Field(default=160, description="side of the stored crops, pixels")
-    crop: int = Field(default=128, description="side of the crops trained on, pixels")
-    batch: int = 8
-    steps: int
+    crop: int = Field(default=128, ge=32, description="side of the crops trained on, pixels")
+    batch: int = Field(default=8, gt=0)
+    steps: int = Field(gt=0)
     learning_rate: float = 1.5e-3
     schedule: Literal["cosine", "polynomial"] = Field(
         default="cosine", description="after the warm-up: cosine to a hundredth, or (1 - progress) ** 0.9 as in Text-IF"
@@ -210,9 +229,9 @@ class Recipe(_Strict):
         default=(), description="train nothing but the modulation that these words have of their own"
     )
     average_decay: float = 0.998
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     seed: int = 0
-    validation: int = Field(default=64, description="crops held out for the fixed validation set")
+    validation: int = Field(default=64, ge=0, description="crops held out for the fixed validation set")
     mix: SampleMix = SampleMix()
     losses: LossWeights = LossWeights()
     teacher: TaughtBy | None = None
@@ -223,16 +242,22 @@ class Recipe(_Strict):
     ems: EmsData | None = None
     degradation_weights: dict[str, DegradationWeights] = {}
 
+    @field_validator("only")
+    @classmethod
+    def _known_words(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        _known(words, _WORDS)
+        return words
+
     @field_validator("degradation_weights")
     @classmethod
     def _known_rows(cls, rows: dict[str, DegradationWeights]) -> dict[str, DegradationWeights]:
-        known = (PLAIN_ROW, *DEGRADATIONS)
-        if strange := sorted(set(rows) - set(known)):
-            raise ValueError(f"unknown degradation '{strange[0]}', choose from {', '.join(known)}")
+        _known(rows, (PLAIN_ROW, *DEGRADATIONS))
         return rows
 
     @model_validator(mode="after")
     def _complete(self) -> Recipe:
+        if self.losses.vif and self.crop < _LEAST_CROP_WITH_VIF:
+            raise ValueError(f"crop {self.crop} is too small for the loss vif: take {_LEAST_CROP_WITH_VIF} or more")
         if self.crop > self.crop_store:
             raise ValueError(f"crop {self.crop} cannot be cut from stored crops of {self.crop_store} (crop_store)")
         if self.network in ("text-if", "text-to-pixels") and self.text is None:

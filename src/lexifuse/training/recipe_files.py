@@ -54,7 +54,8 @@ def checked_recipe(kind: type[AnyRecipe], fields: Mapping[str, Any], name: str) 
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"recipe {name}: {where}: {first['msg']}") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"recipe {name}: {where + ': ' if where else ''}{reason}") from None
 
 
 def _folder() -> Traversable:

@@ -124,7 +124,8 @@ def _draw_words(
     asked = set(damage) if rng.random() >= mix.unasked else set()
     if len(damage) > 1 and rng.random() < 0.2:
         asked.discard(next(iter(damage)))
-    for name in asked:
+    # In the order of the damage: that of a set differs from one process to the next.
+    for name in (name for name in damage if name in asked):
         fields[name] = float(np.clip(damage[name] + rng.normal(0.0, mix.jitter), ASKED_FOR, 1.0))
     if rng.random() < mix.false_alarm:
         # "It is dark" is never a false alarm at night.

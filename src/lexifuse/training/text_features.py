@@ -53,7 +53,8 @@ class TextFeatures:
         """
         unknown = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._known]
         if unknown:
-            self._known.update(zip(unknown, self._encode(unknown), strict=True))
+            # One at a time: beside others a prompt comes out different in the last bit, and a run must resume exactly.
+            self._known.update((prompt, self._encode([prompt])[0]) for prompt in unknown)
         features = [self._known[prompt] for prompt in prompts]
         longest = max(len(feature) for feature in features)
         return torch.stack([torch.cat((one, one[:1].expand(longest - len(one), -1))) for one in features])

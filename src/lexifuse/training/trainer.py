@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Sampler
 
+from lexifuse.errors import UsageError
 from lexifuse.training.checkpoint import load_checkpoint, save_checkpoint
 from lexifuse.training.crops import CropStore, open_crops
 from lexifuse.training.families import Family, family_of
@@ -102,9 +103,16 @@ def train(
         boxes: file of the people and vehicles in the real pairs, for the wish to bring them out.
         text_encoder: the frozen encoder that the recipe names, where it is another than ``embedded``.
         teacher: a finished model that a network which hears instructions is to learn from.
+
+    Raises:
+        UsageError: the batch cannot be divided among the devices, or the recipe and what is given do not fit.
+        InputError: a data set or a picture cannot be used.
+        ModelError: ``out`` holds a run of another recipe, or ``initial`` is another network.
     """
     if teacher is not None:
         recipe = recipe.model_copy(update={"teacher": teacher.facts})
+    if recipe.batch % devices:
+        raise UsageError(f"a batch of {recipe.batch} cannot be divided among {devices} devices: change one of them")
     family = family_of(recipe, text_encoder, teacher)
     logger = TensorBoardLogger(out, name="curves", version="")
     fabric = Fabric(
@@ -141,14 +149,15 @@ def _run(
     network = family.network()
     if initial is not None:
         load_start(initial, family, network)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # On its device before the optimiser is made: what a checkpoint holds of the optimiser then goes there, too.
+    network = fabric.to_device(network.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    average = AveragedModel(network)
+    # What judges repairs and is exported normalises by what it has learned, not by the batch.
+    average = AveragedModel(network).eval()
     start = 0
     if (out / CHECKPOINT).is_file():
         start = load_checkpoint(out / CHECKPOINT, network, average, optimiser, recipe)
     model, optimiser = fabric.setup(network, optimiser)
-    average = average.to(fabric.device)
     stop = min(stop_after or recipe.steps, recipe.steps)
     loader = _loader(fabric, family, store, data, start, stop, workers)
     out.mkdir(parents=True, exist_ok=True)

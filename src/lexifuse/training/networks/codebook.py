@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -98,8 +99,11 @@ class Codebook(nn.Module):
     def _nearest(self, rows: Tensor) -> Tensor:
         """The nearest code of each row (N, G, D), as an index (N, G) into all codes in one row."""
         # |x - e|^2 without |x|^2, which is the same for all codes.
-        products = rows.transpose(0, 1) @ self.codes.transpose(1, 2)
-        distances = (self.codes**2).sum(-1)[:, None] - 2 * products
+        # Products in bfloat16 would choose other codes; an export cannot hold the context, and needs none.
+        lowered = rows.device.type != "meta" and torch.is_autocast_enabled(rows.device.type)
+        with torch.autocast(rows.device.type, enabled=False) if lowered else nullcontext():
+            products = rows.transpose(0, 1) @ self.codes.transpose(1, 2)
+            distances = (self.codes**2).sum(-1)[:, None] - 2 * products
         return distances.argmin(-1).transpose(0, 1) + self._offsets()
 
     @torch.no_grad()
