@@ -42,6 +42,15 @@ def severities(prompt: str) -> dict[str, float]:
         ("noise in the infrared: 30 %", {"infrared.noise": 0.3}),
         ("very dark, rain 40 %", {"visible.low_light": 0.9, "visible.rain": 0.4}),
         ("haze 0 %, rain 50 %", {"visible.rain": 0.5}),
+        ("infrared noise 20%, visible noise 80%", {"infrared.noise": 0.2, "visible.noise": 0.8}),
+        ("20% noise in the infrared and 80% in the visible", {"infrared.noise": 0.2, "visible.noise": 0.8}),
+        ("noise: infrared 20 %, visible 80 %", {"infrared.noise": 0.2, "visible.noise": 0.8}),
+        ("visible.haze=0.8, infrared.stripes=0.4", {"visible.haze": 0.8, "infrared.stripes": 0.4}),
+        ("rain 8 out of 10", {"visible.rain": 0.8}),
+        ("haze .4", {"visible.haze": 0.4}),
+        ("haze 1", {"visible.haze": 1.0}),
+        ("haze between 40 and 60 %", {"visible.haze": 0.5}),
+        ("more than 80 % noise", {"visible.noise": 0.8}),
     ],
 )
 def test_a_number_says_how_much(prompt: str, expected: dict[str, float]) -> None:
@@ -62,6 +71,13 @@ def test_a_number_says_how_much(prompt: str, expected: dict[str, float]) -> None
         ("balance -0.4", -0.4),
         ("balance: 0.5", 0.5),
         ("50 % thermal, 50 % rgb", 0.0),
+        ("ir 70% vis 30%", 0.4),
+        ("visible 70 % infrared 30 %", -0.4),
+        ("give the thermal 30 percent of the weight", -0.4),
+        ("show only infrared", 1.0),
+        ("visible only", -1.0),
+        ("without infrared", -1.0),
+        ("ignore the visible image completely", 1.0),
     ],
 )
 def test_a_share_of_a_picture_is_a_balance(prompt: str, balance: float) -> None:
@@ -93,6 +109,10 @@ def test_a_number_of_an_unknown_scale_is_reported(prompt: str, number: str) -> N
         ("I am 90% sure that it is foggy", "I am sure that it is foggy"),
         ("at 7 it was dark", "it was dark"),
         ("the 8-bit infrared is flat", "the infrared is flat"),
+        ("the photo from 3/11 is dark", "the photo is dark"),
+        ("not 100% sharp", "not sharp"),
+        ("grain, RGB only", "grain, RGB"),
+        ("denoise the infrared only", "denoise the infrared"),
     ],
 )
 def test_numbers_of_other_things_set_nothing(prompt: str, plain: str) -> None:

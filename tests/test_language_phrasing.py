@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +48,20 @@ def asked(prompt: str) -> set[str]:
         ("haze isn't the issue, rain is", {"visible.rain"}),
         ("thermal contrast is good, colour contrast too", set()),
         ("haze-free but underexposed", {"visible.low_light"}),
+        # Less of something is asked for, unless it is said of a camera.
+        ("less noise", {"visible.noise"}),
+        ("I want less fog, please", {"visible.haze"}),
+        ("fewer stripes", {"infrared.stripes"}),
+        ("a less foggy picture", {"visible.haze"}),
+        ("less grain in the thermal", {"infrared.noise"}),
+        ("not so dark", {"visible.low_light"}),
+        ("make it less noisy and less dark", {"visible.noise", "visible.low_light"}),
+        ("the infrared is less noisy than the visible", set()),
+        ("brighten!", {"visible.low_light"}),
+        # Each camera has its own.
+        ("infrared noise, visible noise", {"infrared.noise", "visible.noise"}),
+        ("the visible is noisy but the infrared has no noise", {"visible.noise"}),
+        ("remove the rain and the noise in the thermal image", {"visible.rain", "infrared.noise"}),
         # Stripes are not noise.
         ("the thermal suffers from stripe noise of high severity", {"infrared.stripes"}),
         ("random noise and stripe noise in the thermal", {"infrared.noise", "infrared.stripes"}),
@@ -230,3 +245,21 @@ def test_long_prompts_are_rephrased_in_linear_time() -> None:
 )
 def test_what_holds_for_the_other_camera_too(prompt: str) -> None:
     assert set(read_prompt(prompt).instruction.asked_for()) == {"visible.noise", "infrared.noise"}
+
+
+@pytest.mark.parametrize("prompt", ["no low light", "not dark", "no darkness", "it is bright enough"])
+def test_a_denial_is_understood(prompt: str) -> None:
+    reading = read_prompt(prompt)
+    assert reading.denied == ("visible.low_light",) and reading.not_understood == ()
+
+
+@pytest.mark.parametrize(("prompt", "word"), [("more noise", "noise"), ("rain in the infrared", "rain")])
+def test_what_nobody_denies_is_no_denial(prompt: str, word: str) -> None:
+    reading = read_prompt(prompt)
+    assert reading.instruction.is_plain and reading.denied == () and word in reading.not_understood
+
+
+def test_a_prompt_of_long_unknown_words_is_read() -> None:
+    rng = np.random.default_rng(1)
+    words = ("".join(rng.choice(list("bcdfghjklmnpqrstvwxz"), 12)) for _ in range(70))
+    assert read_prompt("the photo is dark. " + " ".join(words)).instruction.asked_for() == ("visible.low_light",)

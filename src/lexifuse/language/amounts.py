@@ -1,4 +1,4 @@
-"""Numbers in a prompt: "haze 90 %", "noise: 0.3", "(severity 8/10)", "70 % infrared", "balance -0.4".
+"""Numbers in a prompt: "haze 90 %", "noise: 0.3", "(severity 8/10)", "70 % infrared", "balance -0.4", "only infrared".
 
 The network was taught words. What says how much is taken out before it reads them, and sets the field of the words
 that it stands beside.
@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lexifuse.instruction import DEGRADATIONS
 from lexifuse.language.clauses import CAMERAS, SOURCES, cameras_of
 from lexifuse.language.denials import DAMAGE_WORDS
 from lexifuse.language.fields import TAGS
@@ -22,38 +24,59 @@ _CLAUSE_ENDS = frozenset(",.;!?&+") | {"and", "but", "while", "plus"}
 _LOUD = 0.0
 """Logit above which a word has a part in a field."""
 
-_NUMBER = r"\d+(?:[.,]\d+)?"
-_PERCENT = rf"(?P<percent>{_NUMBER}) (?:%|percent|pct|per cent)"
-_RATIO = rf"(?P<part>{_NUMBER}) / (?P<whole>(?!50 )\d+)"
-_SHARE = r"(?P<share>0[.,]\d+|1[.,]0+)"
-_TOWARDS = r"(?:at|by|to|of|is|=|:|about|around|roughly|only|a|an|with)"
+_NUMBER = r"(?:\d+(?:[.,]\d+)?|\.\d+)"
+_PERCENT_SIGN = "(?:%|percent|pct|per cent)"
+_PERCENT = rf"(?P<percent>{_NUMBER}) {_PERCENT_SIGN}"
+_RATIO = rf"(?P<part>{_NUMBER}) (?:/|of|out of) (?P<whole>5|10|100)"
+_SHARE = r"(?P<share>0?[.,]\d+|1[.,]0+|0)"
+_TOWARDS = r"(?:at|by|to|of|is|=|:|about|around|roughly|only|a|an|with|more than|less than|at least|at most|over|up to)"
 _LEVEL = r"(?:severity|level|strength|intensity|degree)"
+_LEAD = rf"(?:\( )?(?:{_TOWARDS} )*(?:{_LEVEL} )?(?:{_TOWARDS} )*"
 _UNITS = r"(?:stops?|ev|db|lux|times|x|m|km|cm|mm|px|pixels?|s|ms|seconds?|hz|fps|mp|megapixels?|degrees?|k)"
 _ELSEWHERE = rf"(?:sure|certain|confident|likely|battery|zoom|{_UNITS}|of the (?:time|image|picture|frame|sky))"
 _NOT_SAID_OF_DAMAGE = rf"(?! {_ELSEWHERE} )"
+_NOT_DENIED = r"(?<!not )(?<!n't )(?<!never )"
+_NO_DATE = r"(?<!from )(?<!on )(?<!of )(?<!since )(?<!dated )"
 _CAMERA = rf"(?P<camera>{'|'.join(sorted(CAMERAS))})(?: (?:image|picture|camera|channel|weight|share))?"
+_OTHER_CAMERA = rf"(?:{'|'.join(sorted(CAMERAS))})"
 _END = r"(?= (?:[,.;!?)&+/]|and|but|plus|while|$))"
+_SHOWN = r"(?:show|use|see|display|want|give|view|take)(?: me)?(?: (?:just|only))?"
 
 # Alternatives with groups of the same names cannot stand in one pattern.
 _BALANCES = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"(?<= )balance (?:{_TOWARDS} )*(?P<sign>[-+] )?(?P<balance>{_NUMBER})(?= )(?! %)",
+        rf"(?<= )balance (?:{_TOWARDS} )*(?P<balance>[-+]?{_NUMBER})(?= )(?! {_PERCENT_SIGN})",
+        rf"(?<= ){_CAMERA} (?:(?:at|=|:|is) )*(?:{_PERCENT}|{_SHARE})"
+        rf"(?:{_END}|(?= {_OTHER_CAMERA} (?:at |=|: |is )?\d))",
+        rf"(?<= ){_CAMERA} (?:{_PERCENT}|{_SHARE}) of the (?:weight|result|picture|image|mix|blend)(?= )",
         rf"(?<= )(?:{_PERCENT}|{_SHARE}) (?:of )?(?P<change>more |less )?(?:of )?(?:the )?{_CAMERA}(?= )",
-        rf"(?<= ){_CAMERA} (?:(?:at|=|:|is) )*(?:{_PERCENT}|{_SHARE}){_END}",
+        rf"(?:^ |(?<=[,.;!] ))(?P<shown>{_SHOWN} )?(?P<whole_picture>only|just) (?:the )?{_CAMERA}{_END}",
+        rf"(?:^ |(?<=[,.;!] ))(?P<shown>{_SHOWN} )?(?:the )?{_CAMERA} (?P<whole_picture>only){_END}",
+        rf"(?<= )(?P<none_of_it>without|nothing of|(?:don't|do not) (?:use|show)) (?:the )?{_CAMERA}{_END}",
+        rf"(?<= )(?P<none_of_it>ignore|disregard|discard|drop) (?:the )?{_CAMERA} "
+        rf"(?:completely|entirely|altogether)(?= )",
     )
 )
 _AMOUNTS = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"(?<= )(?:\( )?(?:{_TOWARDS} )*(?:{_LEVEL} )?(?:{_TOWARDS} )*(?:{_PERCENT}|{_RATIO}|{_SHARE})"
-        rf"(?= ){_NOT_SAID_OF_DAMAGE}(?: of(?= ))?(?: \))?",
-        rf"(?<= )(?:\( )?(?:{_TOWARDS} )*{_LEVEL} (?:{_TOWARDS} )*"
-        rf"(?P<part>{_NUMBER}) (?:of|out of) (?P<whole>\d+)(?= )(?: \))?",
-        rf"(?<= )(?:\( )?(?:{_LEVEL} (?:{_TOWARDS} )*|[:=] )(?P<level>\d+)(?= )(?! %)(?: \))?",
-        rf"(?<= )(?:by )?(?P<unit>{_NUMBER}) (?:stops?|ev|db|times|x)(?= )(?! \d)",
+        rf"(?<= ){_LEAD}(?:between )?(?P<low>{_NUMBER}) (?:{_PERCENT_SIGN} )?(?:-|to|and) (?P<high>{_NUMBER})"
+        rf"(?: (?P<of_hundred>{_PERCENT_SIGN}))?(?= )(?: \))?",
+        rf"(?<= ){_NOT_DENIED}{_LEAD}{_NOT_DENIED}(?:{_PERCENT}|{_SHARE}){_NOT_SAID_OF_DAMAGE}"
+        rf"(?= )(?: of(?= ))?(?: \))?",
+        rf"(?<= )(?:\( )?(?:{_TOWARDS} )*{_LEVEL} (?:{_TOWARDS} )*{_RATIO}(?= )(?: \))?",
+        rf"(?<= )(?:\( )?{_NO_DATE}{_RATIO}(?: \)(?= )|{_END})",
+        rf"(?<= )(?:\( )?(?:{_LEVEL} (?:{_TOWARDS} )*|[:=] )(?P<level>[-+]?{_NUMBER})(?= )(?! {_PERCENT_SIGN})(?: \))?",
+        rf"(?<= )(?:[:=] )?(?P<unknown>-{_NUMBER})(?: {_PERCENT_SIGN})?(?= )",
+        rf"(?<= )(?:by )?(?P<unknown>{_NUMBER}) (?:stops?|ev|db|times|x)(?= )(?! \d)",
+        rf"(?<= )(?P<bare>{_NUMBER}){_END}",
     )
 )
+_OTHER_QUANTITIES = frozenset(
+    {"sigma", "std", "variance", "iso", "gamma", "snr", "psnr", "exposure", "contrast", "aperture"}
+)
+"""What a number is said of that is no share of damage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +126,6 @@ def take_out(words: Sequence[str]) -> tuple[list[int], list[Amount]]:
     ([0], [Amount(at=1, first=1, last=2, value=0.9, is_balance=False)])
     """
     lower = [word.lower() for word in words]
-    if not any(word[0].isdigit() for word in lower):
-        return list(range(len(words))), []
     found = sorted(_found(lower), key=lambda amount: amount.first)
     taken = {index for amount in found for index in range(amount.first, amount.last + 1)}
     remaining = [index for index in range(len(words)) if index not in taken]
@@ -135,21 +156,39 @@ def place(
     said: list[tuple[int, str]] = []
     left: list[int] = []
     for number, amount in enumerate(amounts):
-        clause = int(ends[amount.at])
-        beside = mentions.get(clause) or mentions.get(clause - 1, [])[-1:]
-        rivals = [n for n, other in enumerate(amounts) if int(ends[other.at]) == clause and not other.is_balance]
-        if amount.value is None or not (beside or amount.is_balance):
-            left.append(number)
+        fields = ("balance",) if amount.is_balance else _fields_beside(number, amounts, mentions, ends, lower)
+        if amount.value is None or not fields or values.keys() & set(fields):
+            # Two shares of the pictures say the same: "30 % visible, 70 % infrared".
+            left += [] if amount.is_balance and amount.value == values.get("balance") else [number]
+            said += [(number, "balance")] if number not in left else []
             continue
-        if amount.is_balance:
-            fields = ("balance",)
-        elif len(rivals) == len(beside):
-            fields = beside[rivals.index(number)][1]
-        else:
-            fields = min(beside, key=lambda mention: abs(mention[0] + 0.5 - amount.at))[1]
         values.update(dict.fromkeys(fields, amount.value))
         said += [(number, field) for field in fields]
     return Placed(values, tuple(said), tuple(left))
+
+
+def _fields_beside(
+    number: int,
+    amounts: Sequence[Amount],
+    mentions: Mapping[int, Sequence[tuple[int, tuple[str, ...]]]],
+    ends: NDArray[np.int_],
+    words: Sequence[str],
+) -> tuple[str, ...]:
+    """The degradations that an amount is said of, in its clause or the one before; none where nothing is."""
+    amount = amounts[number]
+    clause = int(ends[amount.at])
+    if beside := mentions.get(clause):
+        rivals = [n for n, other in enumerate(amounts) if int(ends[other.at]) == clause and not other.is_balance]
+        if len(rivals) == len(beside):
+            return beside[rivals.index(number)][1]
+        return min(beside, key=lambda mention: abs(mention[0] + 0.5 - amount.at))[1]
+    fields = next((mentions[at][-1][1] for at in (clause - 1,) if at in mentions), ())
+    sources = cameras_of([word for at, word in enumerate(words) if ends[at] == clause])
+    if len(sources) != 1:
+        return fields
+    # "20 % noise in the infrared and 80 % in the visible"
+    here = (f"{min(sources)}.{name.partition('.')[2]}" for name in fields)
+    return tuple(name for name in here if name in DEGRADATIONS)
 
 
 def _found(words: Sequence[str]) -> Iterable[Amount]:
@@ -157,23 +196,32 @@ def _found(words: Sequence[str]) -> Iterable[Amount]:
     text = f" {' '.join(words)} "
     for pattern in (*_BALANCES, *_AMOUNTS):
         for found in list(pattern.finditer(text)):
-            first = text.count(" ", 0, found.start()) - 1
-            last = first + found.group().count(" ")
+            first = text.count(" ", 0, found.start() + 1) - 1
+            last = first + found.group().strip().count(" ")
             groups = {name: value for name, value in found.groupdict().items() if value is not None}
             is_balance = pattern in _BALANCES
+            before = words[first - 1] if first else ""
             if "camera" in groups and _speaks_of_damage(words, first, last):
                 continue
+            if "whole_picture" in groups and "shown" not in groups and not DAMAGE_WORDS.keys().isdisjoint(words):
+                continue  # "grain, visible only" says where the grain is
+            if "bare" in groups and before not in DAMAGE_WORDS:
+                continue
             value = _balance(groups) if is_balance else _share(groups)
-            yield Amount(0, first, last, value, is_balance)
+            yield Amount(0, first, last, None if before in _OTHER_QUANTITIES else value, is_balance)
             # What was read is blotted out, at its length.
             text = text[: found.start()] + re.sub(r"[^ ]", "_", found.group()) + text[found.end() :]
 
 
 def _speaks_of_damage(words: Sequence[str], first: int, last: int) -> bool:
-    """Whether the clause around some words names damage: in "noise in the infrared: 30 %" the noise is meant."""
+    """Whether the clause around some words names damage, or a heading before it.
+
+    In "noise in the infrared: 30 %" and "noise: infrared 30 %" the noise is meant.
+    """
     start = max((at + 1 for at in range(first) if words[at] in _CLAUSE_ENDS), default=0)
     stop = next((at for at in range(last + 1, len(words)) if words[at] in _CLAUSE_ENDS), len(words))
-    return not DAMAGE_WORDS.keys().isdisjoint(words[start:stop])
+    headed = any(one in DAMAGE_WORDS and sign == ":" for one, sign in pairwise(words[:first]))
+    return headed or not DAMAGE_WORDS.keys().isdisjoint(words[start:stop])
 
 
 def _number(text: str) -> float:
@@ -181,26 +229,31 @@ def _number(text: str) -> float:
 
 
 def _share(groups: Mapping[str, str]) -> float | None:
+    """0..1; None for what is no share."""
+    if "unknown" in groups:
+        return None
     if "percent" in groups:
         share = _number(groups["percent"]) / 100
-    elif "part" in groups:
-        share = _number(groups["part"]) / max(_number(groups["whole"]), 1e-9)
-    elif "unit" in groups:
-        return None
+    elif "whole" in groups:
+        share = _number(groups["part"]) / _number(groups["whole"])
+    elif "low" in groups:
+        share = (_number(groups["low"]) + _number(groups["high"])) / (200 if "of_hundred" in groups else 2)
     else:
-        share = _number(groups.get("share") or groups["level"])
-    return round(share, 4) if share <= 1.0 else None
+        share = next(_number(groups[name]) for name in ("share", "level", "bare") if name in groups)
+    return round(share, 4) if 0.0 <= share <= 1.0 else None
 
 
 def _balance(groups: Mapping[str, str]) -> float | None:
     """-1 (visible only) .. +1 (infrared only)."""
     if "balance" in groups:
-        value = _number(groups["balance"]) * (-1.0 if groups.get("sign", "").startswith("-") else 1.0)
+        value = _number(groups["balance"])
         return value if abs(value) <= 1.0 else None
+    towards = 1.0 if groups["camera"] in SOURCES["infrared"] else -1.0
+    if "whole_picture" in groups or "none_of_it" in groups:
+        return towards if "whole_picture" in groups else -towards
     share = _share(groups)
     if share is None:
         return None
-    towards = 1.0 if groups["camera"] in SOURCES["infrared"] else -1.0
     changes = {"more ": share, "less ": -share}
     return round(towards * changes.get(groups.get("change", ""), 2.0 * share - 1.0), 4)
 

@@ -7,7 +7,7 @@ left alone, whatever the picture looks like.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from lexifuse.instruction import DEGRADATIONS, Instruction
@@ -41,6 +41,11 @@ _HANDS_OFF = re.compile(
     r"\b(?:don't|do not|no need to|never|without) touch(?:ing)?\b|\bleave\b.*\bas (?:it|they) (?:is|are)\b"
 )
 _BOTH = {"both", "everything"}
+_DENIALS = _PRAISE | {
+    *("no", "not", "non", "none", "nothing", "never", "nor", "neither", "without", "free", "zero", "cannot", "can't"),
+    *("isn't", "aren't", "wasn't", "weren't", "don't", "doesn't", "didn't", "hasn't", "haven't", "won't", "shouldn't"),
+    *("hardly", "barely", "scarcely", "leave", "keep", "ignore", "stop", "avoid", "alone", "untouched", "enough"),
+}
 _HYPHEN = re.compile(r"(\w+) - (\w+)")
 
 
@@ -57,14 +62,15 @@ class Unasked:
     impossible: tuple[str, ...]
 
 
-def unasked(words: Sequence[str], asked: Instruction) -> Unasked:
+def unasked(words: Sequence[str], asked: Instruction, ruled_out: Collection[str] = ()) -> Unasked:
     """Find what a prompt speaks of besides what it asks for.
 
     Args:
         words: of the prompt, repaired, signs among them.
         asked: what the prompt asks for.
+        ruled_out: degradations that a number says are not there ("haze 0 %").
     """
-    found: set[str] = set()
+    found: set[str] = set(ruled_out)
     impossible: list[str] = []
     spoken = _clauses([word.lower() for word in words])
     good = {word for clause in spoken if _PRAISE & _adjectives(clause) for word in clause}
@@ -75,9 +81,12 @@ def unasked(words: Sequence[str], asked: Instruction) -> Unasked:
             fields = DAMAGE_WORDS[word]
             of_source = [name for name in fields if not sources or name.split(".")[0] in sources]
             # "noisy" speaks of one camera's noise or the other's: asked of one, it denies nothing of the other.
-            if not any(asked.severity(name) for name in fields):
-                found.update(of_source)
-                impossible += [] if of_source or word in good else [word]
+            if any(asked.severity(name) or name in ruled_out for name in fields):
+                continue
+            # What nobody denies was not understood, and what the pixels say of it stands.
+            denied = of_source and (word in good or not _DENIALS.isdisjoint(clause))
+            found.update(of_source if denied else ())
+            impossible += [] if denied or word in good else [word]
         whole = set(SOURCES) if "everything" in clause else sources
         praised = _PRAISE & _adjectives(clause) and (len(sources) == 1 or _BOTH & set(clause))
         left_alone = _LEFT_ALONE & set(clause) or _HANDS_OFF.search(" ".join(clause))

@@ -32,6 +32,7 @@ IDIOMS: tuple[tuple[str, str], ...] = (
     (r"low ?-? ?res(?:olution)?", "resolution"),
     (r"(?:is|'s) meh", "is poor"),
     (r"over ?-? ?exposured", "overexposed"),
+    (r"over - exposure", "overexposure"),
     (r"under ?-? ?exposured", "underexposed"),
     (r"white ?- ?out|whiteout", "extremely thick fog"),
     (r"smoke ?screen", "smoke"),

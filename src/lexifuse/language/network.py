@@ -18,6 +18,7 @@ from lexifuse.language.spelling import Speller
 from lexifuse.models import Model, find_model
 
 SHIPPED = Path(__file__).parent.parent / "weights" / "language"
+_MOST_TOKENS = 512
 TOKENIZER, LEXICON, ENGLISH = "tokenizer.json", "lexicon.json", "english.txt"
 
 
@@ -36,6 +37,8 @@ class LanguageNetwork:
 
         self._folder = model.folder
         self._tokenizer: Any = Tokenizer.from_str(self._read(TOKENIZER))
+        # The most that the network has positions for: 64 ordinary words are far fewer tokens, 64 random ones more.
+        self._tokenizer.enable_truncation(_MOST_TOKENS)
         self._session = open_graph(model.read(), f"model '{model.name}'", threads=1)
         self._names = [output.name for output in self._session.get_outputs()]
         self.temperature = float(model.card.training.get("temperature", 1.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ WINDOW = 64
 """Longest stretch of words and signs that the network reads at once."""
 
 _SENTENCE_ENDS = frozenset(".!?;")
+_FIELD = re.compile(r"\b(?:visible|infrared)\.[a-z_]+")
 _MARKED = 0.0
 """Logit above which a word counts as a reason for a field."""
 
@@ -59,7 +61,8 @@ class PromptReader:
 
     def read(self, prompt: str) -> Reading:
         """Read a prompt; see :func:`read_prompt`."""
-        text = clean(prompt)
+        # Fields by their names, "visible.haze", as two words at the same places.
+        text = _FIELD.sub(lambda found: found.group().replace(".", " ").replace("_", " "), clean(prompt))
         speller = self.network.speller
         words = split_words(text)
         if not any(word.is_word for word in words):
@@ -77,9 +80,10 @@ class PromptReader:
         placed = place(amounts, repaired, plain, marks, answer.instruction.asked_for())
         instruction = answer.instruction.with_values(placed.values)
         corrections = [(w.text, new) for w, new in zip(readable, repaired, strict=True) if w.text != new]
-        spoken = unasked(spoken_words, instruction)
+        ruled_out = [name for name, value in placed.values.items() if name in DEGRADATIONS and not value]
+        spoken = unasked(spoken_words, instruction, ruled_out)
         talk = {word for word in spoken_words if word[0].isalpha()} <= SMALL_TALK | FUNCTION_WORDS
-        if instruction.is_plain and not placed.values and (talk or not answer.meaningful):
+        if instruction.is_plain and not placed.values and (talk or not (answer.meaningful or spoken.denied)):
             return Reading(
                 prompt,
                 Instruction(),

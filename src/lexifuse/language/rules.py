@@ -5,7 +5,7 @@ The network reads words well and the bounds of clauses less so; a rule speaks on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -36,6 +36,7 @@ _STATES = {"is", "are", "was", "were", "looks", "look", "seems", "seem", "it's"}
 _TURNS = {"not", "no", "isn't", "aren't", "wasn't", "never", "hardly", "barely", "less", "should", "must", "if"}
 _INTENSE = {"very", "perfectly", "really", "quite", "nice", "and"}
 _VERBS = {"does", "do", "did", "has", "have", "is", "are"}
+_TOLERATED = {"acceptable", "tolerable", "negligible", "low", "little", "less", "hardly", "barely", "ignore", "leave"}
 _HIDING = {"hide", "remove", "erase", "delete", "omit"}
 _BETWEEN = {"the", "all", "any", "every", "these", "those", "of", "and", "or"}
 _FAINT = -1.0
@@ -73,6 +74,9 @@ def settle(words: Sequence[str], answer: Answer, marks: NDArray[np.float32]) -> 
     where = clauses(lower, DAMAGE_WORDS)
     as_well = _noisy_as_well(lower, where, answer)
     changed = {name: severity for name, severity in as_well.items() if not answer.instruction.severity(name)}
+    noise = {name: answer.instruction.severity(name) for name in ("visible.noise", "infrared.noise")}
+    in_both, marks = _noisy_in_both(lower, where, noise | changed, marks)
+    changed |= in_both
     impossible: list[str] = []
     vague: list[str] = []
     for name in answer.instruction.asked_for():
@@ -162,6 +166,25 @@ def _noisy_as_well(words: Sequence[str], where: Sequence[int], answer: Answer) -
             if as_well and only_this and cameras_of(_clause(words, where, clause - 1)) == {one}:
                 found[doubtful] = asked
     return found
+
+
+def _noisy_in_both(
+    words: Sequence[str], where: Sequence[int], asked: Mapping[str, float], marks: NDArray[np.float32]
+) -> tuple[dict[str, float], NDArray[np.float32]]:
+    """A camera's noise that stands in a clause of its own beside the other's: "infrared noise, visible noise"."""
+    found: dict[str, float] = {}
+    for one, other in (("infrared", "visible"), ("visible", "infrared")):
+        mine, theirs = f"{one}.noise", f"{other}.noise"
+        if asked.get(mine) or not asked.get(theirs):
+            continue
+        for clause in range(max(where, default=0) + 1):
+            spoken = _clause(words, where, clause)
+            named = [at for at, word in enumerate(words) if where[at] == clause and mine in DAMAGE_WORDS.get(word, ())]
+            if named and cameras_of(spoken) == {one} and not (_NEGATIONS | _GOOD | _TOLERATED) & set(spoken):
+                found[mine] = asked[theirs]
+                marks = marks.copy()
+                marks[named[0], TAGS.index(mine)] = max(marks[named[0], TAGS.index(theirs)], _LOUD + 1.0)
+    return found, marks
 
 
 def _not_hidden(

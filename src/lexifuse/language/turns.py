@@ -28,6 +28,11 @@ _STATE = _any(
 _CAMERA = "(?:" + "|".join(CAMERAS) + ")"
 # A "thermal photo" is none.
 _VISIBLE = "(?:" + "|".join(name for name in SOURCES["visible"] if not name.startswith("photo")) + ")"
+# Where something is asked for and nothing is said to be: not "the thermal has less noise".
+_WANTED = (
+    "(^(?:please )?|(?:want|need|prefer|like|get|give me|make it|with|please|for|,|and|but|;) "
+    "|(?:could|can) (?:i|we|you) (?:get|have|make it) )"
+)
 _THE = "(?:(?:the|this|that|all|any|so|much|its|your) )*"
 _NOT = (
     "(?:(?:(?:is|are|was|were|looks|look|seems|'s) )?not|isn't|aren't|wasn't|weren't|doesn't look|don't look"
@@ -148,6 +153,23 @@ TURNS: tuple[tuple[str, str], ...] = (
     ),
     (rf"(?:tone|turn|dial|bring|take|knock) down {_THE}({_NOUN})", r"remove the \1"),
     (
+        rf"(?:is|are|has|have|looks|shows) (?:much |far |a lot |slightly |somewhat )?less (?:{_STATE}|{_NOUN})"
+        rf"(?: than (?:in |on )?(?:the )?{_CAMERA}(?: (?:image|camera|picture|channel|one))?)?",
+        "is fine",
+    ),
+    (
+        rf"(rain|drizzle|haze|fog|mist|smoke|blur) and (?:the )?({_NOUN})(?= in (?:the )?(?:infrared|ir|thermal))",
+        r"\1 , \2",
+    ),
+    (r"no low light", "no darkness"),
+    (rf"{_WANTED}(?:a bit |a little |a lot |much |far )?(?:less|fewer) (?:of )?{_THE}({_NOUN})", r"\1remove the \2"),
+    (rf"{_WANTED}(?:an? )?(?:much |far |bit |little )?less ({_STATE})(?! than)", r"\1fix the too \2"),
+    (rf"^(?:please )?not (?:so|as|that|quite so) ({_STATE})(?= please|,|\.|!|$)", r"is too \1"),
+    (
+        r"^(brighten|lighten|relight|sharpen|deblur|dehaze|derain|denoise|destripe)(?= please| [,.;!]|$)",
+        r"\1 the image",
+    ),
+    (
         rf"(?:other than|with the exception of|barring|bar|save for|but for|aside from|apart from"
         rf"|except for|besides) {_THE}({_NOUN})"
         rf"(?= (?:in|on|from|of|,|or|and)|$)",
@@ -236,6 +258,7 @@ TURNS: tuple[tuple[str, str], ...] = (
     ),
     (r"(not|isn't|aren't|wasn't|nor) out of focus", r"\1 blurred"),
     # Praise that is denied.
+    (rf"({_NOT}|not) (?:quite |really )?100 (?:%|percent)", r"\1"),
     (r"not quite (?:sharp|crisp|in focus)(?: enough)?", "slightly blurred"),
     (rf"{_NOT} {_VERY}(?:sharp|crisp|in focus|focused|focussed)(?: enough)?", "is blurred"),
     (rf"{_NOT} {_VERY}(?:bright|well lit|light)(?: enough)?", "is dark"),

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "."})
-_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+(?:[.,]\d+)?|[^\w\s]|_")
+# A sign belongs to a number where it stands at its beginning: "-0.4", but not in "3-5" or "haze-5".
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|(?<![\w.,)%])[-+]?(?:\d+(?:[.,]\d+)?|\.\d+)|\d+(?:[.,]\d+)?|[^\w\s]|_")
 
 _FUNCTION_WORDS = """
 a about all also am an and any are as at be been but by can could did do does else for from get got had has have he her
