@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 import lexifuse
 from lexifuse.datasets.synthetic import Scene
@@ -24,16 +25,19 @@ from lexifuse.pair import ImagePair
 gradio = pytest.importorskip("gradio", reason="the page needs lexifuse[service]")
 
 from lexifuse.cli import app as open_verbs
+from lexifuse.cli.app import WAIT_SECONDS
 from lexifuse.cli.app import app as open_page
 from lexifuse.service import ServiceSettings, create_api
 from lexifuse.service.page.command import command_line
+from lexifuse.service.page.encoding import shown
 from lexifuse.service.page.samples import SAMPLES
 from lexifuse.service.page.session import MOST_TRIES, Session, Upload
 from lexifuse.service.page.store import Content, FileStore
 from lexifuse.service.page.telling import LABELS, tell, tell_downloads, tell_error
 from lexifuse.service.page.understanding import Ask, Loaded, hand_after_words, moved, read_words, settled, values_of
 from lexifuse.service.page.view import title_of, viewer_value
-from lexifuse.service.page.workbench import Workbench
+from lexifuse.service.page.workbench import MOST_KEPT, Workbench
+from lexifuse.service.server import make_server
 
 HAZE = "visible.haze"
 
@@ -114,6 +118,18 @@ def test_the_history_forgets_the_oldest(loaded: Loaded, monkeypatch: pytest.Monk
         session.record(Ask("other pictures"), replace(loaded), f"pair {number}", "file", "pictures")
         session.settle()
     assert [one.title for one in session.tries] == ["pair 1", "pair 2"]
+
+
+def test_prompts_side_by_side_count_as_held_and_go_before_the_tries_of_other_pictures(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, held = Session(), loaded.pair.infrared.nbytes + loaded.pair.visible.nbytes
+    monkeypatch.setattr("lexifuse.service.page.session.MOST_BYTES", 2 * held)
+    session.compared = [session.new_try(Ask("dark"), replace(loaded), "dark", "file", "prompt")]
+    for number in range(2):
+        session.record(Ask("other pictures"), replace(loaded), f"pair {number}", "file", "pictures")
+        session.settle()
+    assert [one.title for one in session.tries] == ["pair 0", "pair 1"] and not session.compared
 
 
 # ---- files ----
@@ -199,6 +215,20 @@ def test_what_is_shown_and_kept_of_a_fusion(bench: Workbench, loaded: Loaded, tm
     assert tell_downloads(outcome).count("<a ") == 5
 
 
+def test_what_is_kept_of_pairs_is_bounded_however_many_are_still_in_use(loaded: Loaded) -> None:
+    bench = Workbench(create_api(ServiceSettings(threads=1)).state.service, FileStore())
+    pairs = [replace(loaded) for _ in range(MOST_KEPT + 1)]
+    kept = [bench.fuse(pair, Ask()).sources for pair in pairs]
+    assert bench.fuse(pairs[-1], Ask("dark")).sources == kept[-1]
+    assert bench.fuse(pairs[1], Ask("dark")).sources == kept[1]  # Used again, so it stays.
+    assert bench.fuse(pairs[0], Ask("dark")).sources != kept[0]  # Made anew, in the place of the third.
+    assert bench.fuse(pairs[1], Ask()).sources == kept[1] and bench.fuse(pairs[2], Ask()).sources != kept[2]
+
+
+def test_a_picture_too_long_for_jpeg_is_shown_all_the_same() -> None:
+    assert shown(np.zeros((46, 65_501), np.uint8)).media_type == "image/png"
+
+
 def test_the_account_says_what_was_understood_and_what_was_not(bench: Workbench, loaded: Loaded) -> None:
     html = tell(bench.fuse(loaded, Ask("it is very fogy, glimmerish", automatic=True, by_hand={"balance": 0.5})))
     text = re.sub(r"<[^>]+>", " ", html)
@@ -245,12 +275,20 @@ def test_uploads_become_a_pair_or_a_reason_why_not(bench: Workbench, day: Scene,
         ({"model": "nosuch"}, ModelError, "there is no model 'nosuch'"),
         ({"detector": "nosuch"}, ModelError, "there is no model 'nosuch'"),
         ({"log_level": "loud"}, UsageError, "--log-level takes"),
+        ({"max_megapixels": float("inf")}, UsageError, "--max-megapixels must be"),
     ],
 )
 def test_app_says_why_it_cannot(options: dict[str, Any], error: type[LexifuseError], said: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(error, match=said):
         port = taken.getsockname()[1]
         open_page(**{"threads": 1, "model": "compact", **options, **({"port": port} if "port" in options else {})})
+
+
+def test_compose_gives_the_page_the_time_that_its_server_takes_to_stop() -> None:
+    text = (Path(__file__).parents[1] / "compose.yaml").read_text()
+    given = yaml.safe_load(text)["services"]["app"]["stop_grace_period"]
+    taken = make_server(create_api(ServiceSettings(time_limit=WAIT_SECONDS))).config.timeout_graceful_shutdown
+    assert taken is not None and int(given.removesuffix("s")) > taken
 
 
 def test_the_command_line_answers_without_loading_the_page() -> None:

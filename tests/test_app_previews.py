@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,30 @@ def test_moves_overtake_each_other_and_only_the_last_is_carried_out(
         monkeypatch.setattr(bench, "fuse", lambda *_: (_ for _ in ()).throw(InputError("no more")))
         failed = await events.finish(session)
         assert "No more" in failed[page.account] and failed[page.viewer] == session.viewed  # No preview stays.
+
+    asyncio.run(drive())
+
+
+def test_prompts_side_by_side_belong_to_one_pair_whatever_the_visitor_does_meanwhile(
+    bench: Workbench, loaded: Loaded
+) -> None:
+    session, other = Session(loaded=loaded), replace(loaded)
+
+    async def drive() -> None:
+        with gradio.Blocks():
+            page = lay_out(bench.models(), 1)
+        events = Events(page, bench, WorkQueue(2, 8, 60.0))
+        running = events.compare(session, False, "compact", "dark\nfoggy\nrain")
+        first = await anext(running)
+        session.loaded = other  # Other pictures are chosen before the second prompt.
+        second = await anext(running)
+        assert len(first[page.compared]) == 1 and [card["title"] for card in second[page.compared]] == ["dark", "foggy"]
+        assert all(one.loaded is loaded for one in session.compared)
+        again = [updates async for updates in events.compare(session, False, "compact", "night")]
+        with pytest.raises(StopAsyncIteration):  # The visitor asked anew: the earlier prompts are not mixed in.
+            await anext(running)
+        assert [(one.title, one.loaded) for one in session.compared] == [("night", other)]
+        assert [card["id"] for card in again[-1][page.compared]] == [session.compared[0].number]
 
     asyncio.run(drive())
 

@@ -253,7 +253,7 @@ def test_a_wrong_field_is_named(
     [
         ("GET", "/v1/nothing", b"", 404, "not-found"),
         ("GET", "/v1/fuse", b"", 405, "method-not-allowed"),
-        ("POST", "/v1/explain", b"{", 422, "invalid"),
+        ("POST", "/v1/explain", b"{", 400, "malformed"),
         ("POST", "/v1/explain", b"[1]", 422, "invalid"),
         ("POST", "/v1/explain", b'{"prompt": "dark", "more": 1}', 422, "invalid"),
         ("POST", "/v1/explain", b'{"prompt": "' + b"x" * 70_000 + b'"}', 413, "too-large"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import io
 import json
+import select
 import socket
 import struct
 import threading
@@ -19,6 +21,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lexifuse.client import Client, ServiceError
 
@@ -138,6 +141,29 @@ def test_a_connection_that_sends_no_headers_is_closed(url: str, monkeypatch: pyt
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHo")
         assert silent.recv(1) == dribbling.recv(1) == again.recv(1) == b""
         assert time.monotonic() - started < 5
+
+
+def test_a_request_that_came_before_the_last_answer_is_given_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second request of a pipeline begins while the first one's answer is sent: nobody waits for its headers."""
+    monkeypatch.setattr(PatientProtocol, "header_seconds", 0.2)
+    body = b"".join(
+        b'--cut\r\nContent-Disposition: form-data; name="%s"; filename="x"\r\n\r\n%s\r\n' % (name, small_png())
+        for name in (b"infrared", b"visible")
+    )
+    second = FORM + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % (len(body) + 9) + body + b"--cut--\r\n"
+    with held_service(monkeypatch) as (url, gate, begun), connect(url) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n" + second)
+        wait_until(lambda: bool(begun))
+        time.sleep(0.6)
+        gate.set()
+        received = b"".join(iter(lambda: connection.recv(MEGA), b""))
+    assert received.count(b"HTTP/1.1 200") == 2 and b"IEND" in received
+
+
+def small_png() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(SMALL).save(file, "PNG")
+    return file.getvalue()
 
 
 # ---- broken ----
@@ -299,6 +325,20 @@ def test_a_full_queue_answers_429_at_once_and_the_client_tries_again(monkeypatch
         time.sleep(0.3)
         gate.set()
         assert all(job.result(30).image.shape == SMALL.shape for job in (*asked, patient))
+
+
+def test_too_many_bytes_of_uploads_are_refused_in_words_of_their_own() -> None:
+    settings = ServiceSettings(threads=1, max_bytes=64 * KILO, upload_limit=10)
+    with serve_in_background(create_api(settings)) as url:
+        uploads = [connect(url) for _ in range(10)]
+        for connection in uploads:  # Nine tenths of each, so that none of them is done.
+            connection.sendall(FORM + b"Content-Length: %d\r\n\r\n" % (64 * KILO) + PART + b"x" * 60_000)
+        refused, _, _ = select.select(uploads, (), (), 10)
+        status, headers, problem = answer(refused[0])
+        for connection in uploads:
+            connection.close()
+    assert status == 429 and problem["type"] == "urn:lexifuse:problem:queue-full" and headers["retry-after"] == "1"
+    assert problem["detail"] == "the uploads that are here already leave no room for another: try again in 1 s"
 
 
 def test_a_fusion_beyond_the_time_limit_answers_504(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,10 @@ def test_a_stop_answers_what_has_been_asked_and_leaves_with_0() -> None:
     [
         ({"port": "taken"}, OutputError, "choose another with --port"),
         ({"model": "nosuch"}, ModelError, "there is no model 'nosuch'"),
-        ({"max_megapixels": 1000}, UsageError, "max_pixels must be from 1 to"),
+        ({"max_megapixels": 1000}, UsageError, "--max-megapixels must be more than 0 and at most 89, not 1000"),
+        ({"max_megapixels": 0}, UsageError, "--max-megapixels must be"),
+        ({"max_megapixels": float("inf")}, UsageError, "--max-megapixels must be .* not inf"),
+        ({"max_megapixels": float("nan")}, UsageError, "--max-megapixels must be"),
         ({"log_level": "loud"}, UsageError, "--log-level takes"),
     ],
 )

@@ -26,6 +26,7 @@ from lexifuse.errors import InputError, LexifuseError, UsageError
 from lexifuse.files import atomic_file
 from lexifuse.images import Source, read_image, read_picture, write_image
 from lexifuse.instruction import Instruction
+from lexifuse.language import Reading, read_prompt
 
 FORMATS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "png": ("image/png", (".png",)),
@@ -37,7 +38,7 @@ FORMATS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 
 class ServiceError(LexifuseError):
-    """The service could not be reached, or said no.
+    """The service could not be reached, said no, or is something else.
 
     Attributes:
         status: the HTTP status, 0 where there was no answer.
@@ -59,16 +60,20 @@ class RemoteFusion:
     Attributes:
         content: the picture file.
         media_type: of the file, such as ``image/png``.
-        instruction: what was carried out.
+        instruction: what was asked for.
+        carried_out: what is left of it once the pixels had their say (:mod:`lexifuse.evidence`).
         model: name of the model that did it.
         notes: what the user should know, each one phrase.
+        not_understood: words that carry a meaning but not one that is known there.
     """
 
     content: bytes
     media_type: str
     instruction: Instruction
+    carried_out: Instruction
     model: str
     notes: tuple[str, ...]
+    not_understood: tuple[str, ...] = ()
 
     @property
     def image(self) -> NDArray[Any]:
@@ -96,6 +101,9 @@ class Client:
         timeout: seconds that the network may stay silent.
         retries: how often a request is sent again after the service said "later" (429, 503).
 
+    Raises:
+        UsageError: the address or the key cannot be one.
+
     >>> Client("http://127.0.0.1:8000").fuse("ir.png", "visible.png", "it is dark").save("o.png")  # doctest: +SKIP
     """
 
@@ -105,6 +113,8 @@ class Client:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or not _has_valid_port(parts):
             raise UsageError(f"'{url}' is no address of a service: write for example http://127.0.0.1:8000")
+        if not (api_key.isascii() and api_key.isprintable()):  # Else it could not be sent, or would be two headers.
+            raise UsageError("an API key is ASCII text on one line: check what comes before and after it")
         self.url = url.rstrip("/")
         self._connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._address = parts.hostname, parts.port
@@ -117,7 +127,7 @@ class Client:
         self,
         infrared: Source,
         visible: Source,
-        prompt: str | Instruction = "",
+        prompt: str | Instruction | Reading | None = None,
         *,
         settings: Mapping[str, Any] | None = None,
         model: str = "",
@@ -129,53 +139,80 @@ class Client:
         Args:
             infrared: a path (the file is sent as it is), a Pillow image, or an array (H, W).
             visible: a path, a Pillow image, or an array (H, W, 3) or (H, W).
-            prompt: words, ``"auto"``, or an :class:`Instruction`, whose fields stand as settings do.
+            prompt: words, ``"auto"``, words that were read already, or an :class:`Instruction`, whose fields stand as
+                settings do.
             settings: fields that override what the words said, such as ``{"visible.haze": 0.8}``.
             model: a name that :meth:`models` lists; the service's own where empty.
             picture_format: of the answer, one of :data:`FORMATS`.
             resize: bring an infrared picture of another size to the visible picture's.
 
         Raises:
-            ServiceError: the service could not be reached, or said no.
+            ServiceError: the service could not be reached, said no, or is something else.
             InputError: a picture cannot be read here.
-            UsageError: there is no such format.
+            UsageError: there is no such format, or the prompt is of another type.
         """
         if picture_format not in FORMATS:
             raise UsageError(f"unknown format '{picture_format}': choose from {', '.join(FORMATS)}")
-        values = _flat(prompt.to_dict()) if isinstance(prompt, Instruction) else {}
-        fields = [("prompt", "" if isinstance(prompt, Instruction) else prompt), ("format", picture_format)]
+        words, values = _asked(prompt)
+        fields = [("prompt", words), ("format", picture_format)]
         fields += [("set", f"{key}={_spelled(value)}") for key, value in {**values, **(settings or {})}.items()]
         fields += [("model", model), ("resize", str(resize).lower())]
-        headers, content = self._ask("POST", "/v1/fuse", *_form(fields, _files(infrared, visible)))
-        return RemoteFusion(
-            content,
-            headers["content-type"].partition(";")[0],
-            Instruction.from_json(headers["x-lexifuse-instruction"]),
-            headers["x-lexifuse-model"],
-            tuple(json.loads(headers["x-lexifuse-notes"])),
-        )
+        answer = self._ask("POST", "/v1/fuse", *_form(fields, _files(infrared, visible)))
+        return self._fusion(*answer, media_type=FORMATS[picture_format][0])
 
     def explain(self, prompt: str) -> dict[str, Any]:
         """What words are understood as, as ``lexifuse explain --json`` prints it."""
         content = json.dumps({"prompt": prompt}).encode()
-        return json.loads(self._ask("POST", "/v1/explain", "application/json", content)[1])
+        return self._json(*self._ask("POST", "/v1/explain", "application/json", content), expected="in_words")
 
     def inspect(self, infrared: Source, visible: Source, *, resize: bool = False) -> dict[str, Any]:
         """What the pictures look like, as ``lexifuse inspect --json`` prints it."""
         form = _form([("resize", str(resize).lower())], _files(infrared, visible))
-        return json.loads(self._ask("POST", "/v1/inspect", *form)[1])
+        return self._json(*self._ask("POST", "/v1/inspect", *form), expected="in_words")
 
     def models(self) -> list[dict[str, Any]]:
         """The cards of the models there, the service's own first."""
-        return json.loads(self._ask("GET", "/v1/models")[1])["models"]
+        return self._json(*self._ask("GET", "/v1/models"), expected="models")["models"]
 
     def ready(self) -> bool:
         """True if the service can be reached and takes requests."""
         try:
-            self._exchange("GET", "/readyz", "", b"")
+            return self._json(*self._exchange("GET", "/readyz", "", b""), expected="status")["status"] == "ready"
         except ServiceError:
             return False
-        return True
+
+    def _fusion(self, headers: Mapping[str, str], content: bytes, *, media_type: str) -> RemoteFusion:
+        if headers.get("content-type", "").partition(";")[0] != media_type:
+            raise self._stranger(headers)
+        try:
+            return RemoteFusion(
+                content,
+                media_type,
+                Instruction.from_json(headers["x-lexifuse-instruction"]),
+                Instruction.from_json(headers["x-lexifuse-carried-out"]),
+                headers["x-lexifuse-model"],
+                tuple(json.loads(headers["x-lexifuse-notes"])),
+                tuple(json.loads(headers.get("x-lexifuse-not-understood", "[]"))),
+            )
+        except (KeyError, ValueError, UsageError) as error:
+            raise self._stranger(headers) from error
+
+    def _json(self, headers: Mapping[str, str], content: bytes, *, expected: str) -> dict[str, Any]:
+        """An answer as the JSON object that it is, known by a field that it must have."""
+        try:
+            found = json.loads(content)
+        except ValueError as error:
+            raise self._stranger(headers) from error
+        if not isinstance(found, dict) or expected not in found:
+            raise self._stranger(headers)
+        return found
+
+    def _stranger(self, headers: Mapping[str, str]) -> ServiceError:
+        """Somebody answered, but not as a service of this version does."""
+        sent = headers.get("content-type", "").partition(";")[0] or "something else"
+        return ServiceError(
+            f"{self.url} is no lexifuse service, or one of another version (it sent {sent}): check the address", 200
+        )
 
     def _ask(self, method: str, path: str, content_type: str = "", body: bytes = b"") -> tuple[dict[str, str], bytes]:
         """One exchange, and more of them while the service says "later"."""
@@ -220,7 +257,9 @@ def _has_valid_port(parts: SplitResult) -> bool:
 def _refusal(status: int, headers: Mapping[str, str], content: bytes) -> ServiceError:
     problem: dict[str, Any] = {}
     if headers.get("content-type", "").startswith("application/problem+json"):
-        problem = json.loads(content)
+        with suppress(ValueError):  # Who else sends such a type may send anything; then it is told as it came.
+            found = json.loads(content)
+            problem = found if isinstance(found, dict) else {}
     said = " ".join(str(problem.get("detail") or content[:200].decode("utf-8", "replace")).split())
     error = ServiceError(f"the service answered {status}: {said}", status, problem)
     after = headers.get("retry-after", "")
@@ -233,7 +272,9 @@ def _files(infrared: Source, visible: Source) -> list[tuple[str, bytes]]:
 
 
 def _encoded(source: Source, what: str) -> bytes:
-    """A picture as a file: the one that was named, or PNG (TIFF for floats)."""
+    """A picture as a file: the one that was named, else PNG; TIFF for grey floats, since colour of floats is not read
+    by every service and goes as PNG of 16 bits.
+    """
     if isinstance(source, (str, os.PathLike)):
         try:
             return Path(source).read_bytes()
@@ -259,6 +300,21 @@ def _form(fields: list[tuple[str, str]], files: list[tuple[str, bytes]]) -> tupl
     opening = [f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() for head, _ in parts]
     body = b"".join(start + data + b"\r\n" for start, (_, data) in zip(opening, parts, strict=True))
     return f"multipart/form-data; boundary={boundary}", body + f"--{boundary}--\r\n".encode()
+
+
+def _asked(prompt: str | Instruction | Reading | None) -> tuple[str, dict[str, Any]]:
+    """What is sent of a request: words, and the fields that are to stand whatever the words say."""
+    if prompt is None or isinstance(prompt, str):
+        return prompt or "", {}
+    if isinstance(prompt, Instruction):
+        return "", _flat(prompt.to_dict())
+    if not isinstance(prompt, Reading):
+        raise UsageError(f"a prompt is words, an Instruction, a Reading or nothing, not {type(prompt).__name__}")
+    # The service reads the words anew. What was set by hand since they were read is sent beside them.
+    again = read_prompt(prompt.prompt)
+    said, values = _flat(again.instruction.to_dict()), _flat(prompt.instruction.to_dict())
+    by_hand = set(prompt.by_hand) - set(again.by_hand)
+    return prompt.prompt, {key: value for key, value in values.items() if key in by_hand or value != said[key]}
 
 
 def _flat(instruction: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def app(
         from lexifuse.service.logs import log_to_stderr
         from lexifuse.service.page import mount_page
         from lexifuse.service.server import listen, serve_until_stopped, url_of
+        from lexifuse.service.settings import pixel_limit
 
         settings = ServiceSettings(
             model=model,
@@ -58,7 +59,7 @@ def app(
             provider=provider,
             time_limit=WAIT_SECONDS,
             max_bytes=max_megabytes * 2**20,
-            max_pixels=int(max_megapixels * 1e6),
+            max_pixels=pixel_limit(max_megapixels),
         )
         api = create_api(settings)
         api.state.service.engine.load()  # A model that cannot be loaded is told in one line, before anything listens.

@@ -69,6 +69,7 @@ def serve(
         from lexifuse.service import ServiceSettings, create_api
         from lexifuse.service.logs import log_to_stderr
         from lexifuse.service.server import listen, serve_until_stopped, url_of
+        from lexifuse.service.settings import pixel_limit
     except ModuleNotFoundError as error:
         raise MissingExtraError("the service", "service") from error
 
@@ -81,7 +82,7 @@ def serve(
         queue=queue,
         time_limit=time_limit,
         max_bytes=max_megabytes * 2**20,
-        max_pixels=int(max_megapixels * 1e6),
+        max_pixels=pixel_limit(max_megapixels),
         api_keys=_list(api_keys),
         origins=_list(origins),
     )

@@ -97,13 +97,16 @@ def _add_operations(api: FastAPI, service: Service) -> None:
         return Response(service.metrics.text(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
 
     def openapi() -> dict[str, Any]:
-        """FastAPI's document, with the schema that all problems share."""
+        """FastAPI's document, with the schema that all problems share, and forms closed to other fields."""
         if not api.openapi_schema:
             document = get_openapi(title=api.title, version=api.version, summary=api.summary, routes=api.routes)
             schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             document["components"]["schemas"] |= {**schema.pop("$defs"), "Problem": schema}
             for unused in ("HTTPValidationError", "ValidationError"):
                 document["components"]["schemas"].pop(unused, None)
+            for name, form in document["components"]["schemas"].items():
+                if name.startswith("Body_"):  # So FastAPI names forms.
+                    form["additionalProperties"] = False
             api.openapi_schema = document
         return api.openapi_schema
 

@@ -32,6 +32,9 @@ PICTURE_FORMATS: Mapping[str, tuple[str, str]] = {
 }
 """Formats of the answer: suffix and media type."""
 
+_LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
+"""Pixels of a picture's longer side that a format can hold, where it has a limit that uploads can exceed."""
+
 
 @dataclass(frozen=True)
 class Pictures:
@@ -93,7 +96,7 @@ class Found:
     """What was found in a fused pair.
 
     Attributes:
-        detections: the surest first.
+        detections: by descending score.
         threshold: the least score.
         detector: that found them.
         fused: the fusion they were found in, its file left empty.
@@ -203,13 +206,15 @@ class Engine:
         """Fuse an uploaded pair.
 
         Raises:
-            ProblemError: a picture is too large or in an unknown format, or there is no such model.
+            ProblemError: a picture is too large (for the answer's format, too) or in an unknown format, or there is
+                no such model.
             LexifuseError: a picture or a field cannot be used.
         """
         fuser = self.fuser(request.model)
         clock = _Clock()
         with tempfile.TemporaryDirectory(prefix="lexifuse-") as folder:
             pair = self._read(request.pictures, Path(folder))
+            _check_size(pair, request.picture_format)
             clock.lap("decode")
             asked = _asked(pair, request.prompt, request.values)
             clock.lap("understand")
@@ -248,6 +253,17 @@ class _Clock:
         now = time.perf_counter()
         self.milliseconds[stage] = 1000 * (now - self._last)
         self._last = now
+
+
+def _check_size(pair: ImagePair, picture_format: str) -> None:
+    """Refuse what the answer's format cannot hold before it is fused."""
+    longest = _LONGEST_SIDE.get(picture_format)
+    if longest is not None and max(pair.width, pair.height) > longest:
+        raise ProblemError(
+            "invalid",
+            f"{picture_format} holds pictures of up to {longest:,} pixels a side, "
+            f"and this one has {pair.width}x{pair.height}: ask for png",
+        )
 
 
 def _asked(pair: ImagePair, prompt: str, values: Mapping[str, Any]) -> Reading:

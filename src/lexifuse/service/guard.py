@@ -53,6 +53,10 @@ class Guard:
         """True if the bodies of all requests together are too much to hold."""
         return self.held_bytes > _HELD_REQUESTS * self._settings.max_bytes
 
+    def crowded(self) -> ProblemError:
+        """What a client is told where the bodies of all requests are too much to hold."""
+        return self.queue.refusal("the uploads that are here already leave no room for another")
+
     def _limit(self, headers: Headers) -> int:
         form = headers.get("content-type", "").lower().startswith("multipart/form-data")
         return self._settings.max_bytes if form else min(MAX_TEXT_BYTES, self._settings.max_bytes)
@@ -66,9 +70,9 @@ class Guard:
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > self._limit(headers):
             return too_large(self._limit(headers))
-        if scope["method"] == "POST" and (self.queue.full or self.overfull):
+        if scope["method"] == "POST" and self.queue.full:
             return self.queue.refusal()
-        return None
+        return self.crowded() if scope["method"] == "POST" and self.overfull else None
 
     def _knows(self, key: str) -> bool:
         """Compare with every key, in a time that tells nothing about them."""
@@ -113,7 +117,7 @@ class _Body:
         if self.received > self._limit:
             raise too_large(self._limit)
         if self._guard.overfull:
-            raise self._guard.queue.refusal()
+            raise self._guard.crowded()
         return message
 
     async def send(self, message: Message) -> None:

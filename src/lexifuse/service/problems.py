@@ -124,6 +124,10 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
 def _wrong_fields(request: Request, error: Exception) -> JSONResponse:
     """The input itself is left out of the answer: it may be a whole picture."""
     assert isinstance(error, RequestValidationError)
+    for item in error.errors():
+        if item["type"] == "json_invalid":
+            reason = f"the body is not JSON: {item['ctx']['error']} at character {item['loc'][-1]}"
+            return problem_response(request.scope, ProblemError("malformed", reason))
     errors = [{"field": _field(item["loc"]), "message": str(item["msg"])} for item in error.errors()]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
     return problem_response(request.scope, ProblemError("invalid", detail), errors)

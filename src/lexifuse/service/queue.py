@@ -62,12 +62,16 @@ class WorkQueue:
             return False
         return self.waiting >= self.room or self.expected_wait > _PATIENCE * self.time_limit
 
-    def refusal(self) -> ProblemError:
-        """What a client is told when the queue is full: with a guess at when there will be room."""
+    def refusal(self, reason: str = "") -> ProblemError:
+        """What a client is told where there is no room: with a guess at when there will be some.
+
+        Args:
+            reason: why there is none; that the queue is full where empty.
+        """
         seconds = min(max(math.ceil(self.expected_wait), 1), _LONGEST_RETRY)
         return ProblemError(
             "queue-full",
-            f"{self.waiting} requests are waiting already: try again in {seconds} s",
+            f"{reason or f'{self.running} requests run and {self.waiting} wait already'}: try again in {seconds} s",
             {"Retry-After": str(seconds)},
         )
 

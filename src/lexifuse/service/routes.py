@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFil
 from lexifuse.errors import UsageError
 from lexifuse.language import read_prompt
 from lexifuse.service.engine import PICTURE_FORMATS, Fused, FusionRequest, Pictures
+from lexifuse.service.fields import check_fields
 from lexifuse.service.problems import problem_responses
 from lexifuse.service.schemas import (
     DetectionsSchema,
@@ -25,9 +26,14 @@ from lexifuse.service.settings import MAX_PROMPT
 from lexifuse.service.state import Service
 
 INSTRUCTION_HEADER = "X-Lexifuse-Instruction"
+CARRIED_OUT_HEADER = "X-Lexifuse-Carried-Out"
+NOT_UNDERSTOOD_HEADER = "X-Lexifuse-Not-Understood"
 NOTES_HEADER = "X-Lexifuse-Notes"
 MODEL_HEADER = "X-Lexifuse-Model"
-ANSWER_HEADERS = (INSTRUCTION_HEADER, NOTES_HEADER, MODEL_HEADER)
+ANSWER_HEADERS = (INSTRUCTION_HEADER, CARRIED_OUT_HEADER, NOT_UNDERSTOOD_HEADER, NOTES_HEADER, MODEL_HEADER)
+
+_LONGEST_WORD, _LONGEST_WORDS = 100, 2_000
+"""Characters of a word, and of all words, in a header: proxies and clients refuse long ones."""
 
 _QUEUED = ("malformed", "upload-too-slow", "too-large", "invalid", "queue-full", "internal", "out-of-time")
 _PICTURES = (*_QUEUED, "too-many-pixels", "unknown-picture-format", "unusable-picture")
@@ -35,7 +41,15 @@ _PICTURES = (*_QUEUED, "too-many-pixels", "unknown-picture-format", "unusable-pi
 _FUSED_RESPONSE: dict[str, Any] = {
     "description": "The fused picture, or JSON with the picture in base64.",
     "headers": {
-        INSTRUCTION_HEADER: {"description": "What was carried out, JSON.", "schema": {"type": "string"}},
+        INSTRUCTION_HEADER: {"description": "What was asked for, JSON.", "schema": {"type": "string"}},
+        CARRIED_OUT_HEADER: {
+            "description": "What is left of it once the pixels had their say, JSON.",
+            "schema": {"type": "string"},
+        },
+        NOT_UNDERSTOOD_HEADER: {
+            "description": "Words that were not understood, a JSON list; missing where there are none.",
+            "schema": {"type": "string"},
+        },
         NOTES_HEADER: {"description": "What the user should know, a JSON list.", "schema": {"type": "string"}},
         MODEL_HEADER: {"description": "The model's name.", "schema": {"type": "string"}},
         "Server-Timing": {"description": "Milliseconds per stage.", "schema": {"type": "string"}},
@@ -69,7 +83,12 @@ ModelName = Annotated[str, Form(max_length=200, description="A name that /v1/mod
 router = APIRouter(prefix="/v1")
 
 
-@router.post("/fuse", response_class=Response, responses={200: _FUSED_RESPONSE, **problem_responses(*_PICTURES)})
+@router.post(
+    "/fuse",
+    response_class=Response,
+    responses={200: _FUSED_RESPONSE, **problem_responses(*_PICTURES)},
+    dependencies=[Depends(check_fields)],
+)
 async def fuse(
     request: Request,
     infrared: Infrared,
@@ -108,7 +127,12 @@ async def explain(request: Request, body: Prompt) -> dict[str, Any]:
     return await Service.of(request).run(request, lambda: read_prompt(body.prompt).to_dict())
 
 
-@router.post("/inspect", response_model=InspectionSchema, responses=problem_responses(*_PICTURES))
+@router.post(
+    "/inspect",
+    response_model=InspectionSchema,
+    responses=problem_responses(*_PICTURES),
+    dependencies=[Depends(check_fields)],
+)
 async def inspect(request: Request, infrared: Infrared, visible: Visible, resize: Resize = False) -> dict[str, Any]:
     """Look at the pictures and say what seems wrong with them: the automatic instruction."""
     service = Service.of(request)
@@ -126,7 +150,7 @@ def _needs_detector(request: Request) -> None:
     "/detect",
     response_model=DetectionsSchema,
     responses=problem_responses(*_PICTURES, "not-available"),
-    dependencies=[Depends(_needs_detector)],
+    dependencies=[Depends(_needs_detector), Depends(check_fields)],
 )
 async def detect(
     request: Request,
@@ -182,12 +206,24 @@ def parse_settings(settings: list[str]) -> dict[str, str]:
 
 def _headers(fused: Fused) -> dict[str, str]:
     timing = ", ".join(f"{stage};dur={value:.1f}" for stage, value in fused.milliseconds.items())
-    return {
+    headers = {
         INSTRUCTION_HEADER: json.dumps(fused.result.instruction.to_dict()),
+        CARRIED_OUT_HEADER: json.dumps(fused.result.carried_out.to_dict()),
         NOTES_HEADER: json.dumps(fused.result.notes),
         MODEL_HEADER: fused.model.name,
         "Server-Timing": timing,
     }
+    if fused.reading and fused.reading.not_understood:
+        headers[NOT_UNDERSTOOD_HEADER] = _words_for_header(fused.reading.not_understood)
+    return headers
+
+
+def _words_for_header(words: tuple[str, ...]) -> str:
+    """As many of the words as fit into a header, as a JSON list of ASCII characters."""
+    kept = [word[:_LONGEST_WORD] for word in words]
+    while len(text := json.dumps(kept)) > _LONGEST_WORDS:
+        kept.pop()
+    return text
 
 
 def _fusion_json(fused: Fused, prompt: str) -> dict[str, Any]:

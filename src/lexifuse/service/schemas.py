@@ -123,7 +123,7 @@ class DetectionsSchema(BaseModel):
 
     width: int
     height: int
-    found: list[DetectionSchema] = Field(description="The surest first.")
+    found: list[DetectionSchema] = Field(description="The by descending score.")
     threshold: float = Field(description="The least score of what is listed.")
     detector: str
     detector_sha256: str

@@ -41,19 +41,25 @@ class PatientProtocol(H11Protocol):
         self._wait_for_headers()
 
     def on_response_complete(self) -> None:
-        """Start the clock for the next request."""
+        """Start the clock for the next request, unless it has come already and waited for this one (pipelining)."""
+        before = self.cycle
         super().on_response_complete()
-        self._wait_for_headers()
+        if self.cycle is before:
+            self._wait_for_headers()
+        else:
+            self._stop_waiting()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_waiting()
         super().connection_lost(exc)
 
-    def _wait_for_headers(self) -> None:
+    def _stop_waiting(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+    def _wait_for_headers(self) -> None:
+        self._stop_waiting()
         self._timer = self.loop.call_later(self.header_seconds, self._give_up, self.cycle)
 
     def _give_up(self, before: object) -> None:

@@ -17,6 +17,18 @@ PIXEL_CEILING = 89_000_000
 """Highest pixel limit that can be set; beyond it Pillow takes a picture's header for a decompression bomb."""
 
 
+def pixel_limit(megapixels: float) -> int:
+    """``--max-megapixels`` in pixels.
+
+    Raises:
+        UsageError: it is out of range, or no number.
+    """
+    highest = PIXEL_CEILING / 1e6
+    if not 1e-6 <= megapixels <= highest:
+        raise UsageError(f"--max-megapixels must be more than 0 and at most {highest:g}, not {megapixels:g}")
+    return round(megapixels * 1e6)
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
     """The settings of one service.

@@ -17,9 +17,11 @@ from lexifuse.pixels import change_depth
 from lexifuse.service.page.store import Content
 
 LOSSLESS_PIXELS = 3_000_000
-"""Pictures up to this size are shown as PNG, larger ones as JPEG of high quality; downloads are always PNG."""
+"""Pictures up to this size, and those too long for JPEG, are shown as PNG, larger ones as JPEG of high quality;
+downloads are always PNG."""
 
 _JPEG_QUALITY = 95
+_LONGEST_JPEG = 65_500
 _THUMBNAIL = (240, 180)
 _THUMBNAIL_QUALITY = 85
 
@@ -30,7 +32,7 @@ def shown(image: NDArray[Any]) -> Content:
 
     picture = Image.fromarray(np.ascontiguousarray(change_depth(image, np.uint8)))
     file = io.BytesIO()
-    if image.shape[0] * image.shape[1] <= LOSSLESS_PIXELS:
+    if image.shape[0] * image.shape[1] <= LOSSLESS_PIXELS or max(image.shape[:2]) > _LONGEST_JPEG:
         picture.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)  # As for files: quick, and small enough.
         return Content(file.getvalue(), "image/png")
     picture.save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0)

@@ -138,18 +138,22 @@ class Events:
     async def compare(self, session: Session, automatic: bool, model: str, prompts: str) -> AsyncIterator[Updates]:
         """Fuse the pair at work under every one of several prompts."""
         lines = [line.strip() for line in prompts.splitlines() if line.strip()][:MOST_PROMPTS]
-        if session.loaded is None or not lines:
+        loaded = session.loaded
+        if loaded is None or not lines:
             yield {self.page.account: telling.tell_hint("Two pictures and a prompt per line are needed.")}
             return
-        session.compared = []
+        # The visitor may choose other pictures, or ask anew, while these are made: what belongs together is held here.
+        session.compared = compared = []
         for line in lines:
             try:
-                outcome = await self.queue.run(partial(self.bench.fuse, session.loaded, Ask(line, automatic, model)))
+                outcome = await self.queue.run(partial(self.bench.fuse, loaded, Ask(line, automatic, model)))
             except (LexifuseError, ProblemError) as error:
                 yield {self.page.account: telling.tell_error(_message(error))}
                 return
-            session.compared.append(session.new_try(outcome.ask, outcome.loaded, line, outcome.thumbnail, "prompt"))
-            yield {self.page.compared: view.cards(session.compared)}
+            if session.compared is not compared:
+                return
+            compared.append(session.new_try(outcome.ask, loaded, line, outcome.thumbnail, "prompt"))
+            yield {self.page.compared: view.cards(compared)}
 
     async def _upload(self, session: Session, which: str, resize: bool, data: Mapping[str, Any]) -> Updates:
         if "error" in data:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ MOST_TRIES = 24
 """Tries that are kept."""
 
 MOST_BYTES = 400 * 2**20
-"""Of all pictures that the tries hold on to; the oldest tries go first."""
+"""Of all pictures that the tries hold on to, the prompts side by side included; the oldest go first."""
 
 SAME_MOVE_SECONDS = 2.5
 """A control that moves on within this time goes on with the same try: typing a word is one try, not five."""
@@ -150,12 +150,17 @@ class Session:
         return next((one for one in (*self.tries, *self.compared) if one.number == number), None)
 
     def _forget(self) -> None:
-        """Drop the oldest tries beyond what may be held."""
+        """Drop the oldest tries beyond what may be held; other pictures' prompts side by side go before them."""
         del self.tries[:-MOST_TRIES]
-        while len(self.tries) > 1 and _held_bytes(self.tries) > MOST_BYTES:
-            del self.tries[0]
+        while _held_bytes((*self.tries, *self.compared)) > MOST_BYTES:
+            if self.compared and self.compared[0].loaded is not self.tries[-1].loaded:
+                self.compared = []
+            elif len(self.tries) > 1:
+                del self.tries[0]
+            else:
+                break
 
 
-def _held_bytes(tries: list[Try]) -> int:
+def _held_bytes(tries: Iterable[Try]) -> int:
     pairs = {id(one.loaded): one.loaded.pair for one in tries}
     return sum(pair.infrared.nbytes + pair.visible.nbytes for pair in pairs.values())
