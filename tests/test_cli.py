@@ -15,8 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import lexifuse
+import lexifuse.language
+from lexifuse.cli import app
 from lexifuse.datasets.synthetic import Scene
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -211,6 +214,39 @@ def test_folders_go_on_past_a_bad_pair(run: Run, tmp_path: Path, folders: tuple[
     assert "3 fused, 1 failed, 0 skipped" in result.stderr
 
 
+def test_every_pair_of_two_folders_has_a_record(run: Run, tmp_path: Path, folders: tuple[Path, Path]) -> None:
+    infrared, visible = folders
+    (infrared / "b.png").write_bytes(b"")
+    lexifuse.write_image(infrared / "d.jpg", lexifuse.read_image(infrared / "d.png"))
+    lonely = visible / "lonely[draft]:car:.jpg"
+    lonely.write_bytes((visible / "a.jpg").read_bytes())
+    call = ("fuse", *folders, "-o", "out", "--json", "--report", "report.json")
+    result = run(*call)
+    assert result.returncode == 1
+    assert f"no partner for {lonely}" in result.stderr, "rich would take the name for markup"
+    assert "2 fused, 2 failed, 0 skipped" in result.stderr
+    fused, failed, other, shared, unpaired = json.loads(result.stdout)
+    assert json.loads((tmp_path / "report.json").read_text()) == [fused, failed, other, shared, unpaired]
+    assert [record["output"] for record in (fused, other)] == ["out/a.png", "out/c.png"]
+    assert failed.pop("error").endswith("copy or export it again")
+    assert failed == {"infrared": str(infrared / "b.png"), "visible": str(visible / "b.jpg"), "output": None}
+    assert (shared["infrared"], shared["visible"], shared["output"]) == (None, str(visible / "d.jpg"), None)
+    assert "d.jpg" in shared["error"] and "d.png" in shared["error"] and "move one of them away" in shared["error"]
+    assert unpaired == {"unpaired": str(lonely)}
+    lexifuse.write_image(infrared / "b.png", lexifuse.read_image(infrared / "a.png"))
+    again = json.loads(run(*call, "--skip-existing").stdout)
+    assert (again[0], again[2:]) == (fused, [other, shared, unpaired]), "what is skipped keeps its record"
+    assert again[1]["output"] == "out/b.png" and "instruction" in again[1]
+    (tmp_path / "report.json").unlink()
+    files = {"infrared": str(infrared / "a.png"), "visible": str(visible / "a.jpg"), "output": "out/a.png"}
+    assert json.loads(run(*call, "--skip-existing").stdout)[0] == {**files, "skipped": True}
+
+
+def test_a_misspelt_setting_stops_folders_at_once(run: Run, tmp_path: Path, folders: tuple[Path, Path]) -> None:
+    assert_one_line(run("fuse", *folders, "-o", "out", "--set", "hase=1"), 2, "unknown field 'hase'")
+    assert not (tmp_path / "out").exists()
+
+
 def test_folders_resume(run: Run, tmp_path: Path, folders: tuple[Path, Path]) -> None:
     assert run("fuse", *folders, "-o", "out").returncode == 0
     (tmp_path / "out" / "c.png").unlink()
@@ -233,6 +269,7 @@ def test_an_interrupted_folder_job_leaves_whole_files_and_goes_on(tmp_path: Path
         lexifuse.write_image(tmp_path / "ir" / f"{number:02}.png", rng.integers(0, 256, (200, 200), np.uint8))
         lexifuse.write_image(tmp_path / "vi" / f"{number:02}.png", rng.integers(0, 256, (200, 200, 3), np.uint8))
     command = [sys.executable, "-m", "lexifuse", "fuse", "ir", "vi", "-o", "out", "--skip-existing"]
+    command += ["--report", "report.json"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts)
     deadline = time.monotonic() + 60
     while len(list((tmp_path / "out").glob("*.png"))) < 3 and time.monotonic() < deadline:
@@ -241,12 +278,26 @@ def test_an_interrupted_folder_job_leaves_whole_files_and_goes_on(tmp_path: Path
     _, stderr = process.communicate(timeout=60)
     written = sorted((tmp_path / "out").iterdir())
     assert process.returncode == 130
-    assert "go on with --skip-existing" in stderr
+    assert f"interrupted: {len(written)} written to out; go on with --skip-existing" in stderr
+    reported = json.loads((tmp_path / "report.json").read_text())
+    assert [Path(record["output"]).name for record in reported] == [path.name for path in written]
     assert 3 <= len(written) < 60
     assert all(lexifuse.read_image(path).shape == (200, 200, 3) for path in written)
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0
     assert f"{60 - len(written)} fused, 0 failed, {len(written)} skipped" in result.stderr
+    whole = json.loads((tmp_path / "report.json").read_text())
+    assert whole[: len(written)] == reported
+    assert len(whole) == 60 and all("instruction" in record for record in whole)
+
+
+def test_an_interrupted_verb_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lexifuse.language, "read_prompt", interrupted)
+    result = CliRunner().invoke(app, ["explain", "it is foggy"])
+    assert (result.exit_code, result.stderr) == (130, "interrupted\n")
 
 
 def test_an_output_folder_that_is_an_input_folder_is_refused(run: Run, folders: tuple[Path, Path]) -> None:
@@ -259,6 +310,29 @@ def test_an_output_folder_that_is_a_file_is_refused_at_once(
     (tmp_path / "notes.txt").write_text("mine")
     assert_one_line(run("fuse", *folders, "-o", "notes.txt"), 2, "notes.txt is a file: choose a folder")
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_detect_refuses_to_lose_pictures_and_boxes(run: Run, tmp_path: Path, pair_files: tuple[Path, Path]) -> None:
+    (tmp_path / "other").mkdir()
+    double = tmp_path / "other" / "street.png"
+    double.write_bytes(pair_files[1].read_bytes())
+    before = [path.read_bytes() for path in (*pair_files, double)]
+    for call in (
+        (*pair_files, "--fuse", "--draw", pair_files[0]),
+        (*pair_files, "--fuse", "-o", pair_files[1]),
+        (pair_files[1], "-o", pair_files[1]),
+    ):
+        assert_one_line(run("detect", *call), 2, "would overwrite the picture: choose another name")
+    for call in (("--format", "yolo", "-o", "boxes"), ("--format", "coco"), ("--draw", "drawn")):
+        assert_one_line(run("detect", pair_files[1], double, *call), 2, "would share the name 'street'")
+    assert [path.read_bytes() for path in (*pair_files, double)] == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "other"]
+
+
+def test_the_word_auto_is_explained(run: Run) -> None:
+    told = run("explain", "auto").stdout
+    assert "lets the pixels speak" in told and "not understood" not in told
+    assert json.loads(run("explain", "auto", "--json").stdout)["not_understood"] == []
 
 
 def test_models_lists_what_is_here(run: Run) -> None:

@@ -69,6 +69,22 @@ def test_two_files_with_one_stem_are_refused_by_name(tmp_path):
     assert "a.png" in message and "a.jpg" in message
 
 
+def test_two_files_with_one_stem_can_be_left_out(tmp_path):
+    ir, vi = tmp_path / "ir", tmp_path / "vi"
+    touch(ir / "a.png", ir / "a.jpg", ir / "b.png", ir / "c.png", ir / "alone.png")
+    touch(vi / "a.png", vi / "b.png", vi / "c.png", vi / "c.webp", vi / "d.png", vi / "d.tif")
+    dataset = pair_folders(ir, vi, go_on=True)
+    assert names(dataset) == ["b"]
+    assert [path.name for path in dataset.unpaired] == ["alone.png"]
+    assert [one.name for one in dataset.shared_stems] == ["a", "c", "d"]
+    assert dataset.shared_stems[0].infrared == (ir / "a.jpg", ir / "a.png")
+    assert str(dataset.shared_stems[2]) == f"'{vi / 'd.png'}' and '{vi / 'd.tif'}' have the same stem: " + (
+        "move one of them away"
+    )
+    (ir / "b.png").unlink()
+    assert pair_folders(ir, vi, go_on=True).items == ()
+
+
 def test_nothing_that_pairs_is_refused_with_examples(tmp_path):
     touch(tmp_path / "ir" / "IR_1.png", tmp_path / "vi" / "VIS_1.png")
     message = refusal(tmp_path / "ir", tmp_path / "vi")

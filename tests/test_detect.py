@@ -157,6 +157,10 @@ def test_the_command_prints_json_coco_and_yolo(model: Model, picture: Path) -> N
     assert (told[0]["width"], told[0]["height"]) == (48, 32)
     coco = json.loads(run(str(picture), "-m", str(model.folder), "--format", "coco").stdout)
     assert [row["category_id"] for row in coco] == [1, 2]
+    raised = picture.with_name("².png")  # a digit, of which int makes no number
+    raised.write_bytes(picture.read_bytes())
+    (first, *_) = json.loads(run(str(raised), "-m", str(model.folder), "--format", "coco").stdout)
+    assert first["image_id"] == "²"
     yolo = run(str(picture), "-m", str(model.folder), "--format", "yolo", "--threshold", "0.8").stdout
     assert yolo.startswith("0 0.166667")
     assert yolo.count("\n") == 1

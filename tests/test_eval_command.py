@@ -110,6 +110,23 @@ def test_calls_that_cannot_work_say_why(data: Path, tmp_path: Path) -> None:
         assert isinstance(result.exception, kind) and message in str(result.exception), (arguments, result.exception)
 
 
+@pytest.mark.parametrize("more", [[], ["--restoration"], ["--detector", "nowhere"]])
+def test_an_output_that_cannot_be_a_folder_is_refused_before_measuring(
+    data: Path, tmp_path: Path, cache: Path, more: list[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    for out in (tmp_path / "notes.txt", tmp_path / "notes.txt" / "deep" / "down"):
+        result = run("--data", data, "--dataset", "near", "--out", out, *more)
+        assert isinstance(result.exception, UsageError) and "choose a folder with -o" in str(result.exception)
+    assert not cache.exists() and (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_names_are_printed_as_they_are(data: Path) -> None:
+    folder = (data / "near").rename(data / "near[draft]:car:")
+    result = run("--data", data, "--dataset", folder.name, "--fused", f"{folder / 'test' / 'vi'}=theirs")
+    assert "near[draft]:car: (3 pairs)" in result.stdout, result.output
+
+
 def test_another_provider_is_measured_afresh(data: Path, cache: Path) -> None:
     pytest.importorskip("openvino")
     call = ["--data", data, "--dataset", "near", "--json", "--provider", "openvino"]

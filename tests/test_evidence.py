@@ -12,6 +12,7 @@ from lexifuse.datasets.synthetic import Scene
 from lexifuse.degradations import degrade_pair
 from lexifuse.evidence import LEAST, limits, weigh
 from lexifuse.instruction import DEGRADATIONS
+from lexifuse.language import Reading
 from lexifuse.pixels import to_float
 
 BRIGHT_PICTURE = np.full((8, 8, 3), 200, np.uint8)
@@ -69,6 +70,7 @@ def test_wrong_words_do_less_than_the_same_by_hand_and_say_so(fuser: Fuser, day:
     by_hand = session.fuse(read_prompt("").with_settings(severities))
     insisted = session.fuse(words, insist=True)
     np.testing.assert_array_equal(by_hand.image, insisted.image)
+    np.testing.assert_array_equal(session.fuse(told.instruction).image, insisted.image)
 
     def change(image: np.ndarray) -> float:
         return float(np.abs(to_float(image) - to_float(plain.image)).mean())
@@ -82,7 +84,7 @@ def test_wrong_words_do_less_than_the_same_by_hand_and_say_so(fuser: Fuser, day:
 def test_right_words_are_carried_out_in_full(fuser: Fuser, day: Scene, degradation: str) -> None:
     damaged = degrade_pair(day.infrared, day.visible, {degradation: 0.8}, seed=2, depth=day.depth)
     asked = Instruction().with_values({degradation: 0.8})
-    result = fuser.fuse(*damaged, asked)
+    result = fuser.fuse(*damaged, Reading("", asked))
     assert result.carried_out == asked and not any("left nearly alone" in note for note in result.notes)
 
 

@@ -174,6 +174,16 @@ def test_a_large_picture_is_changed_at_its_own_size() -> None:
     assert abs(int(image[780, 966, 0]) - int(small[130, 161, 0])) <= 3
 
 
+def test_a_panorama_wider_than_opencv_maps_is_changed_too() -> None:
+    infrared, fused = np.full((32, 33_000), 40, np.uint8), np.full((32, 33_000, 3), 100, np.uint8)
+    infrared[:, 32_600:32_900], fused[:, 32_600:32_900] = 220, 110
+    image, notes = bring_out(ImagePair(infrared, fused), fused, ["fire"])
+    assert notes == ()
+    change = np.abs(image.astype(int) - fused)
+    assert change[:, 32_700:32_800].min() > 15
+    assert change[:, :31_000].max() == 0
+
+
 def test_words_bring_people_out_of_a_fusion(fuser: lexifuse.Fuser) -> None:
     pair, _ = _street()
     plain = fuser.fuse_pair(pair).image.astype(int)

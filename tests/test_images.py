@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import zlib
 from pathlib import Path
 from typing import Any
@@ -309,6 +310,28 @@ def test_pillows_own_limit_and_warnings_are_as_before_afterwards(tmp_path, monke
     assert Image.MAX_IMAGE_PIXELS == 50 and not recwarn.list
     with pytest.raises(Image.DecompressionBombError):
         Image.open(tmp_path / "a.png")
+
+
+def test_opencvs_log_level_is_as_before_when_two_threads_have_read(tmp_path, monkeypatch):
+    write_image(tmp_path / "a.png", picture((10, 20, 3), "uint16"))
+    level, decode = cv2.utils.logging.getLogLevel(), cv2.imdecode
+    first_reads, both_read = threading.Event(), threading.Event()
+
+    def overlapping(*arguments):
+        if threading.current_thread() is first:
+            first_reads.set()
+            both_read.wait(10)
+        else:
+            both_read.set()
+            first.join(10)
+        return decode(*arguments)
+
+    monkeypatch.setattr(cv2, "imdecode", overlapping)
+    first = threading.Thread(target=read_image, args=(tmp_path / "a.png",))
+    first.start()
+    assert first_reads.wait(10)
+    read_image(tmp_path / "a.png")
+    assert cv2.utils.logging.getLogLevel() == level
 
 
 @pytest.mark.parametrize("channels", [(), (3,)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from lexifuse import Instruction
 from lexifuse.errors import UsageError
-from lexifuse.instruction import DEGRADATIONS, HIGHLIGHTS
+from lexifuse.instruction import DEGRADATIONS, HIGHLIGHTS, VisibleSeverities
 
 severities = st.dictionaries(st.sampled_from(DEGRADATIONS), st.floats(0, 1))
 instructions = st.builds(
@@ -83,10 +84,46 @@ def test_wrong_values_are_refused_with_the_mend(values: dict[str, object], messa
     assert str(error.value) == message
 
 
-@pytest.mark.parametrize("text", ["", "[1]", '{"visible": 3}', '{"visible": {"fog": 1}}'])
-def test_wrong_json_is_refused(text: str) -> None:
-    with pytest.raises(UsageError):
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"visible": {"haze": 10**400}}, "visible.haze must be from 0 to 1, not 1000"),
+        ({"visible": {"haze": 10**5000}}, "visible.haze must be from 0 to 1, not a number of too many digits"),
+        ({"keep_colour": 10**5000}, "keep_colour must be true or false, not a number of too many digits"),
+        ({"highlight": 10**5000}, "highlight must be a list of object names"),
+        ({3: 4}, "unknown field '3'"),
+        ({"visible": {3: 4}}, "unknown field 'visible.3'"),
+        ({"a\nb": 4}, "unknown field 'a b'"),
+    ],
+)
+def test_wrong_dicts_are_refused_in_one_line(data: dict[Any, Any], message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        Instruction.from_dict(data)
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"visible": {"haze": 1}}, "visible must be given as VisibleSeverities, not {'haze': 1}: "),
+        ({"infrared": VisibleSeverities()}, "infrared must be given as InfraredSeverities, not VisibleSeverities("),
+        ({"visible": None}, "visible must be given as VisibleSeverities, not None: "),
+    ],
+)
+def test_severities_of_another_kind_are_refused_by_name(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        Instruction(**values)
+    assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1]", '{"visible": 3}', '{"visible": {"fog": 1}}', None, "9" * 5000, "[" * 100_000, b"\xff"]
+)
+def test_wrong_json_is_refused(text: Any) -> None:
+    with pytest.raises(UsageError) as error:
         Instruction.from_json(text)
+    assert "\n" not in str(error.value)
 
 
 def test_conditioning_values() -> None:

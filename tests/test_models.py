@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -37,6 +38,20 @@ def test_shipped_models_are_whole_and_small() -> None:
 def test_a_model_is_found_by_folder_and_by_file(copy: Path) -> None:
     assert find_model(copy).sha256 == find_model(copy / "compact.onnx").sha256
     assert lexifuse.load(copy).model.folder == copy
+
+
+def test_a_file_that_the_card_does_not_describe_is_refused(copy: Path) -> None:
+    (copy / "other.onnx").write_bytes((copy / "compact.onnx").read_bytes())
+    with pytest.raises(ModelError, match=r"other\.onnx is not the model that the card\.json .* give compact\.onnx, or"):
+        find_model(copy / "other.onnx")
+    (copy / "card.json").unlink()
+    with pytest.raises(ModelError, match=r"mine is not a model: there is no card\.json in it"):
+        find_model(copy / "compact.onnx")
+
+
+def test_both_halves_of_a_model_name_it() -> None:
+    halved = find_model("text-if-small")
+    assert find_model(halved.folder / halved.card.encode_file) == find_model(halved.path) == halved
 
 
 def test_a_changed_file_is_refused(copy: Path) -> None:
@@ -82,8 +97,11 @@ def test_a_model_made_for_something_else_is_refused() -> None:
 
 
 def test_unknown_names_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="there is no model 'compat': choose from automatic, compact"):
+    with pytest.raises(ModelError, match="there is no model 'compat': choose from compact, compact-fine, ") as error:
         find_model("compat")
+    assert not {"automatic", "language", "detector"} & set(re.findall(r"\w+", str(error.value))), "they cannot fuse"
+    with pytest.raises(ModelError, match="there is no model '~nobody-here/x' "):
+        find_model("~nobody-here/x")
     with pytest.raises(ModelError, match=r"is not a model: there is no card\.json"):
         find_model(tmp_path)
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+import lexifuse
+from lexifuse.datasets.synthetic import render_scene
 from lexifuse.errors import InputError
 from lexifuse.images import read_picture
 from lexifuse.pair import ImagePair, from_float, luma, read_pair, to_float, write_image
@@ -226,3 +228,26 @@ def test_from_float_rounds_and_clips():
 def test_a_pair_can_be_made_by_hand():
     pair = ImagePair(picture((3, 4)), picture((3, 4, 3)), name=Path("a/b.png").stem)
     assert (pair.height, pair.width, pair.has_colour, pair.name, pair.notes) == (3, 4, True, "b", ())
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(8, 7000), (16, 0), (4, 29000)])
+def test_raw_counts_are_stretched_and_the_fusion_shows_what_is_hot(scale: int, offset: int) -> None:
+    scene = render_scene(4, time="night")
+    counts = scene.infrared.astype(np.uint16) * scale + offset
+    pair = read_pair(counts, scene.visible)
+    assert any("raw counts" in note for note in pair.notes)
+    whole = np.corrcoef(pair.infrared.ravel(), scene.infrared.ravel())[0, 1]
+    assert whole > 0.99 and np.ptp(pair.infrared) > 0.8 * 65535
+    hot = scene.infrared > np.quantile(scene.infrared, 0.99)
+    fused, wanted = (luma(lexifuse.fuse(infrared, scene.visible).image) for infrared in (counts, scene.infrared))
+    assert float(fused[hot].mean()) > 0.8 * float(wanted[hot].mean())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_pictures_that_fill_their_depth_are_left_as_they_are(dtype: type) -> None:
+    scene = render_scene(4)
+    infrared = scene.infrared.astype(dtype) * (257 if dtype == np.uint16 else 1)
+    pair = read_pair(infrared, scene.visible)
+    assert np.array_equal(pair.infrared, infrared) and pair.notes == ()
+    flat = np.full((20, 30), 900, dtype=np.uint16)
+    assert np.array_equal(read_pair(flat, flat).infrared, flat)

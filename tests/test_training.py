@@ -121,8 +121,8 @@ def test_two_processes_train_through_the_command_line(cache: Path, tmp_path: Pat
 
 
 def test_processes_share_the_samples_of_a_step_between_them() -> None:
-    whole = list(StepSampler(RECIPE, 3, 6, 0, 1))
-    halves = [list(StepSampler(RECIPE, 3, 6, rank, 2)) for rank in (0, 1)]
+    whole = list(StepSampler(RECIPE.batch, 3, 6, 0, 1))
+    halves = [list(StepSampler(RECIPE.batch, 3, 6, rank, 2)) for rank in (0, 1)]
     assert [first + second for first, second in zip(*halves, strict=True)] == whole
 
 

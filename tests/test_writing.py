@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lexifuse.datasets.synthetic import save_dataset
 from lexifuse.errors import InputError, OutputError
 from lexifuse.files import atomic_file
 from lexifuse.images import lost_in
@@ -76,9 +77,30 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path):
 
 
 def test_pictures_too_large_for_a_format_are_refused(tmp_path):
-    with pytest.raises(OutputError, match="WEBP"):
-        write_image(tmp_path / "a.webp", np.zeros((1, 20000), np.uint8))
-    assert not list(tmp_path.iterdir())
+    for name, width, limit in (("a.webp", 16384, "WEBP holds no more than 16383"), ("a.jpg", 65501, "more than 65500")):
+        with pytest.raises(OutputError, match=f"it is {width}x1, .*{limit} pixels a side.*scale it down"):
+            write_image(tmp_path / name, np.zeros((1, width), np.uint8))
+        with pytest.raises(OutputError, match=limit):
+            write_image(tmp_path / name, np.zeros((width, 1), np.uint8))
+        assert not list(tmp_path.iterdir())
+        write_image(tmp_path / name, np.zeros((1, width - 1), np.uint8))
+        (tmp_path / name).unlink()
+
+
+@pytest.mark.parametrize("name", ["/", "", ".", "a\0b", "a\0b/c"])
+def test_what_cannot_be_the_name_of_a_file_is_refused(name):
+    with pytest.raises(OutputError, match="give the name of a file"), atomic_file(name):
+        pass
+
+
+def test_a_data_set_that_cannot_be_saved_leaves_no_parts(tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OutputError, match="No space left"):
+        save_dataset(tmp_path, 1, height=16, width=16)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_alpha_of_another_size_is_refused(tmp_path):

@@ -65,7 +65,7 @@ class Account:
         )
 
     def _map(self) -> NDArray[np.uint8]:
-        """Brighter than the plain fusion in red, darker in blue, on black: (H, W, 3)."""
+        """Brighter than the plain fusion in orange, darker in blue, on black: (H, W, 3)."""
         difference = to_float(luma(self.result.image)) - to_float(luma(self.plain))
         strength = np.clip(_DIFFERENCE_GAIN * difference, -1, 1)
         planes = np.maximum(strength, 0), 0.45 * np.abs(strength), np.maximum(-strength, 0)

@@ -16,9 +16,6 @@ from lexifuse.errors import OutputError
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file for writing that takes its place only when everything has been written.
 
-    The bytes go to a hidden ``*.part`` file in the same folder, which replaces ``path`` when the block ends and is
-    removed when the block fails. Missing parent folders are made.
-
     Args:
         path: where the file shall stand; an existing file is replaced.
 
@@ -26,16 +23,37 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         The temporary file, open for writing bytes.
 
     Raises:
-        OutputError: the folder cannot be made or written to, or writing failed.
+        OutputError: as :func:`atomic_path` does.
+    """
+    with atomic_path(path) as temporary, temporary.open("xb") as file:
+        yield file
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary name for what is written by name; the file takes its place when the block ends.
+
+    It is a hidden ``*.part`` file in the same folder, which replaces ``path`` when the block ends and is removed when
+    the block fails. Missing parent folders are made.
+
+    Args:
+        path: where the file shall stand; an existing file is replaced.
+
+    Yields:
+        The temporary name, at which there is nothing yet.
+
+    Raises:
+        OutputError: no file can have that name, the folder cannot be made or written to, or writing failed.
     """
     target = Path(path)
+    if not target.name or "\0" in str(target):
+        raise OutputError(f"cannot write {str(target)!r} (no file can have that name): give the name of a file")
     temporary = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise IsADirectoryError(None, "it is a folder")
-        with temporary.open("xb") as file:
-            yield file
+        yield temporary
         temporary.replace(target)
     except OSError as error:
         raise OutputError(

@@ -33,6 +33,7 @@ _MOST = 0.5  # of the way to white or black: with more, clothes and cars lose wh
 _INSIDE, _PART = 0.7, 0.35  # a part of a vehicle lies in its box by so much, and has no more than so much of its area
 _COVERED = 0.3  # share of a warm shape in the box of a person, from which on it may be the person's
 _ROWS = 512  # of the picture are changed at a time, so that memory stays bounded
+_COLUMNS = 32_000  # of the picture at a time: OpenCV's remap takes no more than 32,766
 _Plane = NDArray[np.float32]
 
 
@@ -228,6 +229,9 @@ def _strip(plane: _Plane, start: int, stop: int, rows: int, columns: int) -> _Pl
         return plane[start:stop]
     across = (np.arange(columns, dtype=np.float32) + 0.5) * (plane.shape[1] / columns) - 0.5
     down = (np.arange(start, stop, dtype=np.float32) + 0.5) * (plane.shape[0] / rows) - 0.5
-    grid = np.meshgrid(across, down)
-    filled = cv2.remap(plane, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(filled, np.float32)
+    filled = np.empty((stop - start, columns), np.float32)
+    for left in range(0, columns, _COLUMNS):
+        block = np.s_[left : left + _COLUMNS]
+        grid = np.meshgrid(across[block], down)
+        filled[:, block] = cv2.remap(plane, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return filled

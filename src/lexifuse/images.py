@@ -7,7 +7,7 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,17 +37,7 @@ _NAMES = "PNG, JPEG, TIFF, BMP or WebP"
 _ORIENTATION = 0x0112
 _DEPTHS = {"uint8": "8-bit", "uint16": "16-bit", "float32": "float"}
 _STRIP_PIXELS = 4_000_000
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    OverflowError,
-    struct.error,
-    zlib.error,
-)
+_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error, zlib.error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +116,10 @@ def write_image(path: str | os.PathLike[str], image: NDArray[Any], *, alpha: NDA
     alpha = own_alpha if alpha is None else check_pixels(alpha, "the alpha to write")
     if alpha is not None and alpha.shape != image.shape[:2]:
         raise InputError(f"the alpha to write has shape {alpha.shape}, the picture {image.shape}: make them alike")
+    height, width = image.shape[:2]
+    if max(height, width) > form.longest:
+        limit = f"{width}x{height}, and {form.name} holds no more than {form.longest} pixels a side"
+        raise OutputError(f"cannot write '{path}' (it is {limit}): scale it down, or write .png or .tif")
     depth = image.dtype.name if image.dtype.name in form.depths else form.depths[-1]
     image = change_depth(image, depth)
     if alpha is not None and form.alpha:
@@ -246,7 +240,7 @@ def _decode_deep(file: BinaryIO) -> NDArray[Any]:
     import cv2
 
     data = np.fromfile(file.name, np.uint8)
-    with _quiet_opencv():
+    with _QUIET_OPENCV:
         try:
             pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
         except cv2.error as error:
@@ -312,46 +306,47 @@ def _decoding(where: str) -> Iterator[None]:
         raise InputError(f"{where} is damaged or truncated ({_reason(error)}): copy or export it again") from error
 
 
-class _PillowUnbounded:
-    """While any thread decodes, lift Pillow's own pixel limit (ours has been checked) and keep its warnings quiet."""
+class _WhileUsed:
+    """What has to hold in the whole process while any thread needs it: the first changes it, the last undoes it."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._restore = ExitStack()
+    def __init__(self, change: Callable[[ExitStack], None]) -> None:
+        self._change, self._undo = change, ExitStack()
+        self._lock, self._users = threading.Lock(), 0
 
     def __enter__(self) -> None:
-        from PIL import Image
-
         with self._lock:
             self._users += 1
             if self._users == 1:
-                self._restore.callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
-                Image.MAX_IMAGE_PIXELS = None
-                self._restore.enter_context(warnings.catch_warnings())
-                warnings.filterwarnings("ignore", module="PIL")
+                self._change(self._undo)
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._users -= 1
             if not self._users:
-                self._restore.close()
+                self._undo.close()
 
 
-_PILLOW_UNBOUNDED = _PillowUnbounded()
+def _lift_pillows_limit(undo: ExitStack) -> None:
+    from PIL import Image
+
+    undo.callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    Image.MAX_IMAGE_PIXELS = None
+    undo.enter_context(warnings.catch_warnings())
+    warnings.filterwarnings("ignore", module="PIL")
 
 
-@contextmanager
-def _quiet_opencv() -> Iterator[None]:
-    """Keep OpenCV's own log lines off stderr; what went wrong is told in our error."""
+def _silence_opencv(undo: ExitStack) -> None:
     import cv2
 
-    level = cv2.utils.logging.getLogLevel()
+    undo.callback(cv2.utils.logging.setLogLevel, cv2.utils.logging.getLogLevel())
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(level)
+
+
+_PILLOW_UNBOUNDED = _WhileUsed(_lift_pillows_limit)
+"""Pillow's own pixel limit is lifted (ours has been checked), and its warnings are quiet."""
+
+_QUIET_OPENCV = _WhileUsed(_silence_opencv)
+"""OpenCV's own log lines stay off stderr; what went wrong is told in our error."""
 
 
 def _reason(error: Exception) -> str:
@@ -364,19 +359,20 @@ def _reason(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class _Format:
-    """What a file format holds: depths from shallow to deep, alpha, and how Pillow is told to write it."""
+    """What a file format holds: depths from shallow to deep, alpha, the longest side, and how Pillow writes it."""
 
     name: str
     depths: tuple[str, ...] = ("uint8",)
     alpha: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    longest: int = 2**31 - 1  # pixels
 
 
 # Run-length matching at level 1 writes a photograph four times faster than Pillow's default, and about as small.
 _PNG = _Format("PNG", ("uint8", "uint16"), True, {"compress_level": 1, "compress_type": zlib.Z_RLE})
-_JPEG = _Format("JPEG", options={"quality": 95, "subsampling": 0})
+_JPEG = _Format("JPEG", options={"quality": 95, "subsampling": 0}, longest=65_500)
 _TIFF = _Format("TIFF", ("uint8", "uint16", "float32"), True, {"compression": "tiff_lzw"})
-_WEBP = _Format("WEBP", alpha=True, options={"lossless": True, "exact": True, "method": 2})
+_WEBP = _Format("WEBP", alpha=True, options={"lossless": True, "exact": True, "method": 2}, longest=16_383)
 _BMP = _Format("BMP")
 _FORMATS: dict[str, _Format] = dict(zip(SUFFIXES, (_PNG, _JPEG, _JPEG, _TIFF, _TIFF, _BMP, _WEBP), strict=True))
 
@@ -391,7 +387,7 @@ def _encode(file: BinaryIO, image: NDArray[Any], form: _Format) -> None:
     import cv2
 
     swapped = cv2.cvtColor(image, cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
-    with _quiet_opencv():
+    with _QUIET_OPENCV:
         done, data = cv2.imencode(f".{form.name.lower()}", swapped)
     if not done:
         raise ValueError("the encoder refused it")

@@ -74,6 +74,7 @@ DEGRADATIONS: tuple[str, ...] = tuple(
 SETTABLE: tuple[str, ...] = (*DEGRADATIONS, "balance", "keep_colour", "keep_texture", "highlight")
 """Every field that ``--set KEY=VALUE`` takes."""
 
+_LONGEST_SHOWN = 60  # characters of a value in a message
 _DESCRIPTIONS = {
     "visible.low_light": "brighten the dark visible image",
     "visible.over_exposure": "recover the over-exposed visible image",
@@ -116,11 +117,17 @@ class Instruction:
     def __post_init__(self) -> None:
         for source in ("visible", "infrared"):
             group = getattr(self, source)
+            kind = VisibleSeverities if source == "visible" else InfraredSeverities
+            if not isinstance(group, kind):
+                raise UsageError(
+                    f"{source} must be given as {kind.__name__}, not {_shown(group)}: for example "
+                    f"{source}={kind.__name__}(noise=0.6), or Instruction.from_dict for plain dicts"
+                )
             checked = {
                 item.name: _number(f"{source}.{item.name}", getattr(group, item.name), 0.0, 1.0)
                 for item in fields(group)
             }
-            object.__setattr__(self, source, type(group)(**checked))
+            object.__setattr__(self, source, kind(**checked))
         object.__setattr__(self, "balance", _number("balance", self.balance, -1.0, 1.0))
         for name in ("keep_colour", "keep_texture"):
             object.__setattr__(self, name, _flag(name, getattr(self, name)))
@@ -213,7 +220,7 @@ class Instruction:
         """Read :meth:`to_json` back. Raises :class:`UsageError` where the text is not such JSON."""
         try:
             data = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise UsageError(
                 f"the instruction is not JSON ({error}): expected what `lexifuse explain --json` prints"
             ) from None
@@ -247,13 +254,15 @@ def _strength(severity: float) -> str:
 def _unknown(kind: str, name: object, known: Iterable[str]) -> str:
     known = tuple(known)
     close = difflib.get_close_matches(str(name), known, n=1)
-    return f"unknown {kind} '{name}'" + (
+    return f"unknown {kind} '{' '.join(str(name).split())}'" + (
         f": did you mean '{close[0]}'?" if close else f": choose from {', '.join(known)}"
     )
 
 
 def settable(key: str) -> str:
     """The name of :data:`SETTABLE` that a key means, which may be bare where that is not ambiguous; else UsageError."""
+    if not isinstance(key, str):
+        raise UsageError(_unknown("field", _shown(key), SETTABLE))
     if key in SETTABLE:
         return key
     american = key.replace("color", "colour")
@@ -276,18 +285,30 @@ def _number(name: str, value: object, low: float, high: float) -> float:
         if isinstance(value, bool):
             raise TypeError
         number = float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        number = math.inf
     except (TypeError, ValueError):
-        raise UsageError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}") from None
+        raise UsageError(f"{name} must be a number from {low:g} to {high:g}, not {_shown(value)}") from None
     if not (math.isfinite(number) and low <= number <= high):
-        raise UsageError(f"{name} must be from {low:g} to {high:g}, not {value}")
+        told = _shown(value) if not isinstance(value, str) else " ".join(value.split())
+        raise UsageError(f"{name} must be from {low:g} to {high:g}, not {told}")
     return number + 0.0
+
+
+def _shown(value: object) -> str:
+    """A value in a message: on one line, and not without end."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python does not write out a whole number of thousands of digits.
+        return "a number of too many digits"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _flag(name: str, value: object) -> bool:
     words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-    flag = words.get(str(value).strip().lower())
+    flag = words.get((value if isinstance(value, str) else _shown(value)).strip().lower())
     if flag is None:
-        raise UsageError(f"{name} must be true or false, not {value!r}")
+        raise UsageError(f"{name} must be true or false, not {_shown(value)}")
     return flag
 
 
@@ -295,7 +316,7 @@ def _objects(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     if not isinstance(value, (list, tuple, set, frozenset)):
-        raise UsageError(f"highlight must be a list of object names, not {value!r}")
+        raise UsageError(f"highlight must be a list of object names, not {_shown(value)}")
     for name in value:
         if name not in HIGHLIGHTS:
             raise UsageError(_unknown("object", name, HIGHLIGHTS))

@@ -147,19 +147,45 @@ def find_model(name_or_path: str | Path = DEFAULT_MODEL) -> Model:
     """Find a model by name, by the folder of its card, or by its ONNX file.
 
     Raises:
-        ModelError: there is none, or its card cannot be read.
+        ModelError: there is none, its card cannot be read, or its card is that of another file.
     """
     shipped = {model.name: model for model in shipped_models()}
     if str(name_or_path) in shipped:
         return shipped[str(name_or_path)]
-    path = Path(name_or_path).expanduser()
+    path = _at_home(Path(name_or_path))
     if path.is_file() and path.suffix == ".onnx":
-        path = path.parent
+        return _of_file(path)
     if (path / CARD).is_file():
         return _open(path)
     if path.exists():
-        raise ModelError(f"{path} is not a model: there is no {CARD} in it (`lexifuse export` writes one)")
-    raise ModelError(f"there is no model '{name_or_path}': choose from {', '.join(shipped)}, or give a model's folder")
+        raise ModelError(_without_card(path))
+    # Whoever wants another kind of model has a folder or a list of its own.
+    names = ", ".join(name for name, model in shipped.items() if model.card.task == "fusion")
+    raise ModelError(f"there is no model '{name_or_path}': choose from {names}, or give a model's folder")
+
+
+def _at_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ModelError(f"there is no model '{path}' ({error}): give a model's folder") from error
+
+
+def _of_file(path: Path) -> Model:
+    """The model of an ONNX file, which the card beside it must describe."""
+    if not (path.parent / CARD).is_file():
+        raise ModelError(_without_card(path.parent))
+    model = _open(path.parent)
+    files = [name for name in (model.card.file, model.card.encode_file) if name]
+    if path.name not in files:
+        raise ModelError(
+            f"{path} is not the model that the {CARD} beside it describes: give {' or '.join(files)}, or the folder"
+        )
+    return model
+
+
+def _without_card(folder: Path) -> str:
+    return f"{folder} is not a model: there is no {CARD} in it (`lexifuse export` writes one)"
 
 
 def write_card(card: ModelCard, folder: Path) -> Model:

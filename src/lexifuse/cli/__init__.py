@@ -10,6 +10,7 @@ import sys
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from lexifuse.cli.app import app as open_page
 from lexifuse.cli.bench import bench
@@ -28,8 +29,23 @@ from lexifuse.errors import LexifuseError, UsageError
 DONE, FAILED, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
 _UnreadableCall: Any = typer.BadParameter.__base__  # what the parser raises; typer does not name it
 
+
+class _Verbs(TyperGroup):
+    """The verbs, which say that they were interrupted; typer alone would leave without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            # A verb that was interrupted halfway may say how to go on.
+            typer.echo(": ".join(("interrupted", *map(str, error.args))), err=True)
+            raise typer.Exit(INTERRUPTED) from error
+
+
 app = typer.Typer(
     name="lexifuse",
+    cls=_Verbs,
     help="Text-guided fusion of infrared and visible images.",
     no_args_is_help=True,
     add_completion=False,
@@ -69,7 +85,10 @@ def _lexifuse(
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code: 0 all done, 1 something failed, 2 the call is wrong."""
+    """Run the command line and leave with its exit code.
+
+    0: all done, 1: something failed, 2: the call is wrong, 130: interrupted.
+    """
     debug = os.environ.get("LEXIFUSE_DEBUG") == "1"
     try:
         sys.exit(app(standalone_mode=False, prog_name="lexifuse") or DONE)
@@ -79,9 +98,6 @@ def main() -> None:
         _fail(error, WRONG_CALL, debug)
     except LexifuseError as error:
         _fail(error, FAILED, debug)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        sys.exit(INTERRUPTED)
     except Exception as error:  # The last resort: a user gets one line, a developer the traceback.
         if debug:
             raise

@@ -59,18 +59,22 @@ def detect(
     if form not in _FORMATS:
         raise UsageError(f"--format takes {', '.join(_FORMATS)}, not '{form}'")
     pair, prompt = _pair(pictures, fuse)
-    paths = [] if pair else _expanded(pictures)
+    paths = [Path(pictures[1])] if pair else _expanded(pictures)
+    _refuse_shared_names(paths, form, into_folder=drawn is not None or (out is not None and form == "yolo"))
+    targets = [] if drawn is None else [_drawing(drawn, path, len(paths) > 1) for path in paths]
+    inputs = [Path(pictures[0]), *paths] if pair else paths
+    _refuse_overwriting(inputs, targets if out is None or form == "yolo" else [*targets, out])
     detector = load_any_detector(model, threads=threads)
     records: list[dict[str, Any]] = []
     failed = 0
-    for path in paths or [Path(pictures[1])]:
+    for number, path in enumerate(paths):
         try:
             image = _fused(pictures, prompt, fusion_model, threads) if pair else _read(path)
             found = detector.detect(image, threshold)
-            if drawn is not None:
-                _draw(image, found, drawn, path, len(paths) > 1)
+            if targets:
+                _draw(image, found, targets[number])
         except LexifuseError as error:
-            if len(paths) <= 1:
+            if len(paths) == 1:
                 raise
             typer.echo(f"failed: {path}: {error}", err=True)
             failed += 1
@@ -122,14 +126,44 @@ def _fused(pictures: list[str], prompt: str, model: str, threads: int) -> Any:
     return result.image
 
 
-def _draw(image: Any, found: list[Detection], target: Path, source: Path, several: bool) -> None:
+def _drawing(target: Path, source: Path, several: bool) -> Path:
+    """The file for a picture with its boxes: ``target``, or one in that folder."""
+    return target / f"{source.stem}.png" if several or target.is_dir() or not target.suffix else target
+
+
+def _refuse_overwriting(inputs: list[Path], outputs: list[Path]) -> None:
+    identities = {_identity(path) for path in inputs} - {None}
+    for output in outputs:
+        if _identity(output) in identities:
+            raise UsageError(f"the output {output} would overwrite the picture: choose another name")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What all names of a file have in common; None where there is none, or none that can be reached."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _refuse_shared_names(paths: list[Path], form: str, *, into_folder: bool) -> None:
+    """Pictures are told apart by their stems in a folder of outputs, and by their ids in COCO's results."""
+    named: dict[str | int, Path] = {}
+    for name, path in [(path.stem, path) for path in paths if into_folder] + [
+        (_image_id(path), path) for path in paths if form == "coco"
+    ]:
+        if named.setdefault(name, path) is not path:
+            raise UsageError(
+                f"'{named[name]}' and '{path}' would share the name '{name}' in what is written: "
+                "rename one, or look at them in two calls"
+            )
+
+
+def _draw(image: Any, found: list[Detection], target: Path) -> None:
     from lexifuse.boxes import draw
     from lexifuse.images import write_image
 
-    if several or target.is_dir() or not target.suffix:
-        target = target / f"{source.stem}.png"
-    if target.exists() and target.samefile(source):
-        raise UsageError(f"--draw {target} would overwrite the picture: choose another name")
     write_image(target, draw(image, found))
 
 
@@ -139,12 +173,13 @@ def _tell(records: list[dict[str, Any]], form: str, out: Path | None) -> None:
     from lexifuse.files import atomic_file
 
     if form == "yolo":
-        texts = {Path(one["image"]).stem: to_yolo(one["found"], one["width"], one["height"]) for one in records}
-        if out is None:
-            typer.echo("".join(texts.values()), nl=False)
-        for stem, text in texts.items() if out is not None else ():
-            with atomic_file(Path(str(out)) / f"{stem}.txt") as file:
-                file.write(text.encode())
+        for one in records:
+            text = to_yolo(one["found"], one["width"], one["height"])
+            if out is None:
+                typer.echo(text, nl=False)
+            else:
+                with atomic_file(out / f"{Path(one['image']).stem}.txt") as file:
+                    file.write(text.encode())
     else:
         text = json.dumps(_as_coco(records) if form == "coco" else _as_json(records))
         if out is None:
@@ -163,11 +198,13 @@ def _as_json(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _as_coco(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """COCO results; an image's id is its file's stem, as a number where it is one."""
+    """COCO results."""
     from lexifuse.boxes import to_coco
 
-    found = []
-    for one in records:
-        stem = Path(one["image"]).stem
-        found += to_coco(one["found"], int(stem) if stem.isdigit() else stem)
-    return found
+    return [row for one in records for row in to_coco(one["found"], _image_id(Path(one["image"])))]
+
+
+def _image_id(path: Path) -> int | str:
+    """An image's id in COCO's results: its file's stem, as a number where it is one."""
+    # Not isdigit: it takes a raised 2 for a digit, of which int makes no number.
+    return int(path.stem) if path.stem.isdecimal() else path.stem

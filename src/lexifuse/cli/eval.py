@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexifuse.cli.options import Json, Provider
+from lexifuse.cli.options import Json, Provider, refuse_as_folder
 from lexifuse.cli.progress import progress
 from lexifuse.errors import UsageError
 
@@ -64,7 +64,14 @@ def evaluate(
         bool, typer.Option("--words", help="With --detector: also what words that point at a class do to recall.")
     ] = False,
     provider: Provider = "cpu",
-    limit: Annotated[int, typer.Option("--limit", min=0, help="At most this many pairs of a data set; 0: all.")] = 0,
+    limit: Annotated[
+        int,
+        typer.Option(
+            "--limit",
+            min=0,
+            help="At most this many pairs of a data set, evenly spread; 0: all. With --restoration of all; 0: 12.",
+        ),
+    ] = 0,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything again.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -74,6 +81,8 @@ def evaluate(
     """
     from lexifuse.evaluation.cache import ResultCache, cache_folder
 
+    if out is not None:
+        refuse_as_folder(out)
     datasets = _datasets(data, dataset, split, pairs)
     if detector:
         if provider != "cpu":
@@ -207,7 +216,9 @@ def _print_table(table: Table) -> None:
         console = Console(width=200)  # a file or a pipe has no width to keep to
     columns = (*table.columns, RANK)
     best = {column: table.best(column) for column in columns}
-    shown = RichTable(title=f"{table.dataset} ({table.rows[0].pairs} pairs)", title_justify="left", box=None)
+    # As a text, not as a str, of which rich would read [names] as markup.
+    title = Text(f"{table.dataset} ({table.rows[0].pairs} pairs)", style="table.title")
+    shown = RichTable(title=title, title_justify="left", box=None)
     shown.add_column("method", no_wrap=True)
     for column in columns:
         shown.add_column(heading(column), justify="right")
@@ -216,5 +227,5 @@ def _print_table(table: Table) -> None:
         shown.add_row(name, *(_print_cell(row, column, row.label in best[column]) for column in columns))
     console.print(shown)
     for note in table.notes:
-        console.print(f"  {note}", style="dim", highlight=False, markup=False)
+        console.print(Text(f"  {note}", style="dim"))
     console.print()

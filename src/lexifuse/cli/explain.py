@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,20 +28,30 @@ def explain(
 
     Example: `lexifuse explain "no haze, only rain; do not let the thermal dominate"`
     """
-    from lexifuse.language import read_prompt
-
     if (prompt is None) == (file is None):
         raise UsageError('give either a prompt or --file FILE: for example lexifuse explain "it is foggy"')
     if file is not None:
         for line in _lines(file):
-            typer.echo(json.dumps(read_prompt(line).to_dict(), ensure_ascii=False))
+            typer.echo(json.dumps(_read(line).to_dict(), ensure_ascii=False))
         return
-    reading = read_prompt(prompt or "")
+    reading = _read(prompt or "")
     typer.echo(json.dumps(reading.to_dict(), ensure_ascii=False) if as_json else in_plain_words(reading))
+
+
+def _read(prompt: str) -> Reading:
+    from lexifuse.automatic import is_automatic
+    from lexifuse.language import read_prompt
+
+    # `auto` asks for nothing in words; it is no word that was not understood.
+    return replace(read_prompt(""), prompt=prompt) if is_automatic(prompt) else read_prompt(prompt)
 
 
 def in_plain_words(reading: Reading) -> str:
     """A reading as a few lines for people."""
+    from lexifuse.automatic import is_automatic
+
+    if is_automatic(reading.prompt):
+        return "lets the pixels speak: what seems damaged in them is repaired (see `lexifuse inspect IR VISIBLE`)"
     lines = [str(reading.instruction)]
     lines += [f'  "{words}" -> {field}' for words, field in reading.understood]
     if reading.denied:

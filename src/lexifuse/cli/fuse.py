@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lexifuse.cli.options import Json, ModelName, Provider, Settings, Threads, parse_settings
-from lexifuse.errors import InputError, LexifuseError, UsageError
+from lexifuse.cli.options import ModelName, Provider, Settings, Threads, parse_settings
+from lexifuse.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from lexifuse.cli.fuse_job import Job
-    from lexifuse.datasets import PairFiles
     from lexifuse.language import Reading
 
 
@@ -42,9 +41,13 @@ def fuse(
     skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out what is there already.")] = False,
     report: Annotated[
         Path | None,
-        typer.Option("--report", help="Write what was done as JSON, and a panel beside it.", show_default=False),
+        typer.Option(
+            "--report",
+            help="Write what was done as JSON (folders: a record for every pair, fused or not), and panels beside it.",
+            show_default=False,
+        ),
     ] = None,
-    as_json: Json = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, the same that --report writes.")] = False,
     threads: Threads = 0,
     provider: Provider = "cpu",
 ) -> None:
@@ -74,15 +77,24 @@ def fuse(
         prompt, automatic = "", True
     own_words = read_prompts(prompts) if prompts is not None else {}
     reading = read_prompt(prompt)
+    values = parse_settings(settings)
+    reading.with_settings(values)  # What is wrong with them is wrong for every pair: nothing is loaded or fused.
     fuser = load(model, threads=threads, provider=provider)
-    job = Job(fuser, reading, own_words, parse_settings(settings), automatic, resize, report)
+    job = Job(fuser, reading, own_words, values, automatic, resize, report)
     _tell_doubts(reading)
-    if folders:
-        records, failed = _fuse_folders(job, infrared, visible, target, skip_existing)
-    else:
-        records, failed = [_fuse_files(job, infrared, visible, target, as_json)], 0
-    if report is not None:
-        _write_report(report, records if folders else records[0])
+    records: list[dict[str, Any]] = []
+    failed = 0
+    try:
+        if folders:
+            from lexifuse.cli.fuse_folders import fuse_folders
+
+            failed = fuse_folders(job, infrared, visible, target, skip_existing, records)
+        else:
+            records.append(_fuse_files(job, infrared, visible, target, as_json))
+    finally:
+        # Also of a job that was interrupted.
+        if report is not None and records:
+            _write_report(report, records if folders else records[0])
     if as_json:
         typer.echo(json.dumps(records if folders else records[0]))
     if failed:
@@ -110,85 +122,6 @@ def _fuse_files(job: Job, infrared: Path, visible: Path, out: Path, quiet: bool)
         if "panel" in done:
             typer.echo(done["panel"])
     return done
-
-
-def _fuse_folders(
-    job: Job, infrared: Path, visible: Path, out: Path, skip_existing: bool
-) -> tuple[list[dict[str, Any]], int]:
-    """Fuse every pair of two folders; a bad pair is reported and the rest goes on. The records, and how many failed."""
-    from rich.console import Console
-
-    from lexifuse.datasets import pair_folders
-
-    if out.exists() and any(out.samefile(folder) for folder in (infrared, visible)):
-        raise UsageError(f"the output folder {out} is one of the input folders: choose another with -o")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"the output {out} is a file: choose a folder for the fused pictures with -o")
-    pairs = pair_folders(infrared, visible)
-    console = Console(stderr=True)
-    for path in pairs.unpaired:
-        console.print(f"no partner for {path}", style="yellow", highlight=False, soft_wrap=True)
-    for stem in sorted(set(job.own_words) - {item.name for item in pairs.items}):
-        console.print(f"no pair for the words of '{stem}'", style="yellow", highlight=False, markup=False)
-    records: list[dict[str, Any]] = []
-    failed = skipped = 0
-    with _progress(console) as progress:
-        task = progress.add_task("fusing", total=len(pairs.items))
-        try:
-            for item in pairs.items:
-                target = out / f"{item.name}.png"
-                if skip_existing and target.exists():
-                    skipped += 1
-                elif (record := _try(job, item, target, console)) is not None:
-                    records.append(record)
-                else:
-                    failed += 1
-                progress.advance(task)
-        except KeyboardInterrupt:
-            progress.stop()
-            console.print(f"interrupted: {len(records)} written to {out}; go on with --skip-existing", highlight=False)
-            raise
-    summary = f"{len(records)} fused, {failed} failed, {skipped} skipped, written to {out}"
-    console.print(summary, highlight=False, soft_wrap=True)
-    return records, failed
-
-
-def _try(job: Job, item: PairFiles, target: Path, console: Any) -> dict[str, Any] | None:
-    try:
-        done = job.run(item.infrared, item.visible, target)
-    except LexifuseError as error:
-        console.print(f"failed: {item.name}: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return None
-    for note in done["notes"]:
-        console.print(f"note: {item.name}: {note}", highlight=False, soft_wrap=True, markup=False)
-    return done
-
-
-def _progress(console: Any) -> Any:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    class PairsPerSecond(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text(f"{speed:.1f} pairs/s" if speed else "- pairs/s")
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        PairsPerSecond(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=console)
 
 
 def _write_report(path: Path, data: Any) -> None:

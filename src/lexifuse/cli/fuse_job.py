@@ -45,8 +45,9 @@ class Job:
         words = self.own_words.get(visible.stem)
         reading = self.reading if words is None else read_prompt(words)
         result = self.fuser.fuse_pair(pair, reading.with_settings(self.settings), automatic=self.automatic)
-        result.save(out)
         told = self._tell(pair, result, out)
+        # Last, so that a picture that is there after an interruption is one whose account is complete.
+        result.save(out)
         return {"infrared": str(infrared), "visible": str(visible), "output": str(out), **told}
 
     def _tell(self, pair: ImagePair, result: FusionResult, out: Path) -> dict[str, Any]:

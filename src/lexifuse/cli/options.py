@@ -39,6 +39,14 @@ def parse_settings(settings: list[str] | None) -> dict[str, Any]:
     return values
 
 
+def refuse_as_folder(out: Path) -> None:
+    """Raise :class:`UsageError` at once, not after all the work, where ``out`` cannot become a folder."""
+    there = next((path for path in (out, *out.parents) if path.exists()), None)
+    if there is not None and not there.is_dir():
+        where = f"the output {out} is a file" if there == out else f"the output {out} lies below the file {there}"
+        raise UsageError(f"{where}: choose a folder with -o")
+
+
 Host = Annotated[str, typer.Option("--host", envvar="LEXIFUSE_HOST", help="Address to listen on.")]
 Port = Annotated[
     int, typer.Option("--port", envvar="LEXIFUSE_PORT", min=0, max=65535, help="0 takes one that is free.")

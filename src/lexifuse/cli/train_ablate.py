@@ -18,7 +18,7 @@ def _ablate() -> None:
     """Train with one part taken away at a time."""
 
 
-ShortSteps = Annotated[int, typer.Option("--steps", min=1, help="ShortSteps that each variant is trained for.")]
+ShortSteps = Annotated[int, typer.Option("--steps", min=1, help="Steps that each variant is trained for.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the table and a run per variant.")]
 
 

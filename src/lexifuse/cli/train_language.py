@@ -52,6 +52,7 @@ def train_language(
     require()
     import json
 
+    from lexifuse.files import atomic_file
     from lexifuse.language.spelling import Speller
     from lexifuse.training.language.evaluation import evaluate, network_reader
     from lexifuse.training.language.export import export_reader
@@ -66,7 +67,8 @@ def train_language(
         typer.echo(export_reader(network, out, out / "export", settings))
     read = network_reader(network, Speller(make_lexicon(seed), frozenset(english_words())))
     figures = {split: evaluate(hand_written(split), read) for split in ("validation", "test")}
-    (out / "figures.json").write_text(json.dumps({"text_encoder": encoder.id, **figures}, indent=1), "utf-8")
+    with atomic_file(out / "figures.json") as file:
+        file.write(json.dumps({"text_encoder": encoder.id, **figures}, indent=1).encode())
     for style, row in figures["test"].items():
         typer.echo(f"  {style:16s} " + "  ".join(f"{name} {value:.3f}" for name, value in row.items()))
 

@@ -52,6 +52,25 @@ class PairFiles:
 
 
 @dataclass(frozen=True)
+class SharedStem:
+    """Files of one stem of which nobody can tell which belong together.
+
+    Attributes:
+        name: the stem.
+        infrared: the infrared pictures of that stem.
+        visible: the visible ones; of one of the two there are several.
+    """
+
+    name: str
+    infrared: tuple[Path, ...]
+    visible: tuple[Path, ...]
+
+    def __str__(self) -> str:
+        first, second = (self.infrared if len(self.infrared) > 1 else self.visible)[:2]
+        return f"'{first}' and '{second}' have the same stem: move one of them away"
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Pairs in the order of their names.
 
@@ -60,16 +79,25 @@ class Dataset:
         items: the pairs.
         classes: names of the label classes, in the order of the YOLO class numbers.
         unpaired: pictures of either folder that have no partner.
+        shared_stems: what was left out because two files of a folder share a stem.
     """
 
     name: str
     items: tuple[PairFiles, ...]
     classes: tuple[str, ...] = ()
     unpaired: tuple[Path, ...] = ()
+    shared_stems: tuple[SharedStem, ...] = ()
 
 
-def pair_folders(infrared_folder: str | os.PathLike[str], visible_folder: str | os.PathLike[str]) -> Dataset:
+def pair_folders(
+    infrared_folder: str | os.PathLike[str], visible_folder: str | os.PathLike[str], *, go_on: bool = False
+) -> Dataset:
     """Pair the pictures of two folders by file stem; suffixes may differ, and hidden files are left out.
+
+    Args:
+        infrared_folder: holds the infrared pictures.
+        visible_folder: holds the visible ones.
+        go_on: leave out what shares its stem with another file of its folder, and tell it as ``shared_stems``.
 
     Raises:
         InputError: a folder is missing or has no pictures, two files of a folder share a stem, or nothing pairs.
@@ -77,7 +105,7 @@ def pair_folders(infrared_folder: str | os.PathLike[str], visible_folder: str | 
     infrared_folder, visible_folder = Path(infrared_folder), Path(visible_folder)
     siblings = infrared_folder.resolve().parent == visible_folder.resolve().parent
     named_after = visible_folder.resolve().parent if siblings else visible_folder.resolve()
-    return _pair(named_after.name or "pairs", infrared_folder, visible_folder)
+    return _pair(named_after.name or "pairs", infrared_folder, visible_folder, go_on=go_on)
 
 
 def open_dataset(root: str | os.PathLike[str], name: str, split: str = "test") -> Dataset:
@@ -121,36 +149,47 @@ def open_dataset(root: str | os.PathLike[str], name: str, split: str = "test") -
 
 
 def _pair(
-    name: str, infrared: Path, visible: Path, labels: Path | None = None, classes: tuple[str, ...] = ()
+    name: str,
+    infrared: Path,
+    visible: Path,
+    labels: Path | None = None,
+    classes: tuple[str, ...] = (),
+    *,
+    go_on: bool = False,
 ) -> Dataset:
     first, second = _pictures(infrared), _pictures(visible)
-    common = sorted(first.keys() & second.keys())
     if infrared.resolve() == visible.resolve():
         raise InputError(f"'{infrared}' is given for both spectra: give the infrared and the visible folder")
-    if not common:
+    shared = tuple(
+        SharedStem(stem, tuple(first.get(stem, ())), tuple(second.get(stem, ())))
+        for stem in sorted(first.keys() | second.keys())
+        if len(first.get(stem, ())) > 1 or len(second.get(stem, ())) > 1
+    )
+    if shared and not go_on:
+        raise InputError(str(shared[0]))
+    left_out = {one.name for one in shared}
+    common = (first.keys() & second.keys()) - left_out
+    if not common and not shared:
         raise InputError(
             f"no file in '{infrared}' has the stem of one in '{visible}' "
             f"('{min(first)}' against '{min(second)}'): give the two pictures of a pair the same name"
         )
     found = _label_files(labels)
-    items = tuple(PairFiles(stem, first[stem], second[stem], found.get(stem)) for stem in common)
+    items = tuple(PairFiles(stem, first[stem][0], second[stem][0], found.get(stem)) for stem in sorted(common))
     unpaired = tuple(
-        pictures[stem] for pictures in (first, second) for stem in sorted(pictures) if stem not in set(common)
+        pictures[stem][0] for pictures in (first, second) for stem in sorted(pictures.keys() - common - left_out)
     )
-    return Dataset(name, items, classes, unpaired)
+    return Dataset(name, items, classes, unpaired, shared)
 
 
-def _pictures(folder: Path) -> dict[str, Path]:
-    """Stem -> picture file."""
+def _pictures(folder: Path) -> dict[str, list[Path]]:
+    """Stem -> picture files."""
     if not folder.is_dir():
         raise InputError(f"'{folder}' is not a folder: give the folder that holds the pictures")
-    pictures: dict[str, Path] = {}
+    pictures: dict[str, list[Path]] = {}
     for path in _entries(folder):
-        if path.suffix.lower() not in SUFFIXES or not path.is_file():
-            continue
-        if path.stem in pictures:
-            raise InputError(f"'{pictures[path.stem]}' and '{path}' have the same stem: move one of them away")
-        pictures[path.stem] = path
+        if path.suffix.lower() in SUFFIXES and path.is_file():
+            pictures.setdefault(path.stem, []).append(path)
     if not pictures:
         raise InputError(f"'{folder}' holds no pictures ({', '.join(SUFFIXES)}): check the folder")
     return pictures

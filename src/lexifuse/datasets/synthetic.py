@@ -20,6 +20,7 @@ from lexifuse.datasets._street.ground import paint_ground, paint_sky
 from lexifuse.datasets._street.layout import Layout, Standing, paint_buildings, paint_standing
 from lexifuse.datasets._street.plan import plan_camera, plan_conditions, plan_street
 from lexifuse.errors import OutputError, UsageError
+from lexifuse.files import atomic_file
 
 TIMES = ("day", "dusk", "night")
 """Times of day that a scene can have."""
@@ -186,6 +187,5 @@ def _png(picture: npt.NDArray[Any]) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(data)
-    part.replace(path)
+    with atomic_file(path) as file:
+        file.write(data)
