@@ -114,5 +114,5 @@ def override(seen: Instruction, asked: Instruction, spoken_of: Iterable[str]) ->
 
 
 def spoken_of(reading: Reading) -> tuple[str, ...]:
-    """The degradations that words speak of: "no haze" does, and keeps it at nought whatever the pixels say."""
+    """The degradations that words speak of: "no haze" does, and keeps it at zero whatever the pixels say."""
     return (*reading.instruction.asked_for(), *reading.denied, *reading.by_hand)

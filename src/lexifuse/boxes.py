@@ -1,4 +1,4 @@
-"""Boxes around objects: which classes there are, overlap, suppression of doubles, file formats, and drawing."""
+"""Boxes around objects: which classes there are, overlap, non-maximum suppression, file formats, and drawing."""
 
 from __future__ import annotations
 

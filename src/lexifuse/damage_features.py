@@ -103,7 +103,7 @@ def _bands() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _in_bands(power: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, PATCH * (PATCH // 2 + 1)) to (N, B): the mean over each band, nought over an empty one."""
+    """(N, PATCH * (PATCH // 2 + 1)) to (N, B): the mean over each band, zero over an empty one."""
     order, starts, counts = _bands()
     means = np.zeros((len(power), len(counts)), np.float32)
     # No matrix product: threads of a BLAS wait busily after it, and the network then has to share the cores with them.
@@ -129,11 +129,11 @@ def _of_plane(patches: NDArray[np.float32]) -> NDArray[Any]:
     # Streaks are brighter than what is behind them: they skew the fine detail, noise does not.
     square = fine * fine
     skewness = (square * fine).mean((1, 2)) / deviation**3
-    peakedness = np.log((square * square).mean((1, 2)) / deviation**4 + 1e-3)
+    kurtosis = np.log((square * square).mean((1, 2)) / deviation**4 + 1e-3)
     return np.concatenate(
         (
             np.percentile(levels, _PERCENTILES, axis=0).ravel(),
-            np.percentile(np.stack((skewness, peakedness), 1), _PERCENTILES, axis=0).ravel(),
+            np.percentile(np.stack((skewness, kurtosis), 1), _PERCENTILES, axis=0).ravel(),
         )
     )
 

@@ -19,10 +19,10 @@ TASK = "detection"
 """What the card of a detector is made for."""
 
 OVERLAP = 0.6
-"""Detections of one class that overlap more than this are doubles."""
+"""Detections of one class that overlap more than this are duplicates."""
 
 MOST = 300
-"""Detections per class of which doubles are looked for, the surest."""
+"""Detections per class that go into non-maximum suppression, by descending score."""
 
 LONGEST = 1280
 """Longer pictures are made smaller before they are looked at, pixels; boxes are given in the picture's own."""
@@ -67,7 +67,7 @@ class Detector:
             threshold: least score; the card's where None.
 
         Returns:
-            The detections, the surest first, with boxes in pixels of the picture.
+            The detections, by descending score, with boxes in pixels of the picture.
 
         Raises:
             InputError: the picture cannot be used.

@@ -81,9 +81,9 @@ def limits(degradation: str) -> tuple[float, float]:
 
 
 def _possible(probability: float, plainly_absent: float, possible: float) -> float:
-    """Nought for the plainly absent, one for the possible, by the logarithm in between."""
+    """Zero for the plainly absent, one for the possible, by the logarithm in between."""
     return _between(math.log(max(probability, 1e-9)), math.log(plainly_absent), math.log(possible))
 
 
-def _between(value: float, nought: float, one: float) -> float:
-    return min(max((value - nought) / (one - nought), 0.0), 1.0)
+def _between(value: float, zero: float, one: float) -> float:
+    return min(max((value - zero) / (one - zero), 0.0), 1.0)

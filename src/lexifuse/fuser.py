@@ -112,11 +112,12 @@ class Fuser:
         Args:
             infrared: a path, a Pillow image or an array (H, W); uint8, uint16 or float32 in 0..1.
             visible: a path, a Pillow image or an array (H, W, 3) or (H, W), likewise, of the same size.
-            instruction: words, an :class:`Instruction`, ``"auto"``, or None for a plain, faithful fusion.
+            instruction: words, an :class:`Instruction` (its numbers stand, whatever the pixels say), ``"auto"``, or
+                None for a plain, faithful fusion.
             resize: bring an infrared picture of another size to the visible grid.
             automatic: let the pixels say what is damaged wherever the words say nothing; ``"auto"`` is this
                 without words.
-            insist: repair what is asked for even where the pixels speak plainly against it (:mod:`lexifuse.evidence`).
+            insist: repair what words ask for even where the pixels speak plainly against it (:mod:`lexifuse.evidence`).
 
         Raises:
             InputError: a picture cannot be used, or the sizes differ.
@@ -165,6 +166,8 @@ class Session:
         reading = read_prompt(instruction) if isinstance(instruction, str) else instruction
         reading = reading if isinstance(reading, Reading) else None
         asked = reading.instruction if reading is not None else instruction
+        # An instruction is numbers, set by hand; words are what the pixels are asked about.
+        by_hand = reading.by_hand if reading is not None else getattr(asked, "asked_for", tuple)()
         asked = Instruction() if asked is None else asked
         if not isinstance(asked, Instruction):
             raise UsageError(f"an instruction is words, an Instruction or nothing, not {type(asked).__name__}")
@@ -173,7 +176,7 @@ class Session:
             asked = override(seen.instruction, asked, spoken_of(reading) if reading else asked.asked_for())
         prompt = reading.prompt if reading is not None else ""
         started = time.perf_counter()
-        weighed = self.weighed(asked, reading.by_hand if reading else (), insist=insist)
+        weighed = self.weighed(asked, by_hand, insist=insist)
         told = self.fuser.conditioner.tell(self.pair, weighed.instruction, prompt)
         image = self._run(told.conditioning)
         image, about_objects = self._brought_out(image, asked.highlight) if asked.highlight else (image, ())

@@ -37,6 +37,11 @@ __all__ = [
     "write_image",
 ]
 
+_SAMPLE = 1_000_000  # pixels that the range of an infrared picture is taken of
+_RAW_COUNTS = 0.25  # share of the 16 bits: what 14 of them fill at most
+_OUTLIERS = 0.001  # share of the pixels at either end: dead and stuck ones
+_MARGIN = 0.05  # of the range, left at either end
+_ROWS = 512
 _ASPECT_TOLERANCE = 0.02
 """Relative difference of aspect ratios from which resizing is said to distort."""
 
@@ -84,7 +89,8 @@ def read_pair(infrared: Source, visible: Source, *, resize: bool = False) -> Ima
     """Read a registered pair.
 
     An infrared picture with three channels goes on as its luma, with a note if it is in colour. The infrared's alpha
-    is dropped. The two may differ in depth.
+    is dropped. The two may differ in depth. An infrared picture of 16 bits that fills less than a quarter of them, as
+    raw counts of 12 or 14 bits do, is stretched to the whole range, with a note.
 
     Args:
         infrared: a path, a Pillow image, or an array (H, W) or (H, W, C); uint8, uint16, or floats in 0..1.
@@ -111,12 +117,34 @@ def read_pair(infrared: Source, visible: Source, *, resize: bool = False) -> Ima
     if is_coloured(first.pixels):
         swapped = "" if is_coloured(second.pixels) else " (it looks as if the two pictures are swapped)"
         notes.append(f"the infrared picture is in colour: going on with its luma{swapped}")
-    grey = luma(first.pixels)
+    grey, note = _of_full_range(luma(first.pixels))
+    notes += [note] if note else []
     if grey.shape != second.pixels.shape[:2]:
         grey, note = _to_visible_grid(grey, second.pixels, resize)
         notes.append(note)
     name = _name(visible) or _name(infrared) or "pair"
     return ImagePair(grey, second.pixels, second.alpha, name, tuple(notes))
+
+
+def _of_full_range(infrared: NDArray[Any]) -> tuple[NDArray[Any], str]:
+    """Raw counts, 12 or 14 bits of 16, brought to the whole range, and a note; any other picture as it is."""
+    if infrared.dtype != np.uint16:
+        return infrared, ""
+    step = max(1, round((infrared.size / _SAMPLE) ** 0.5))
+    low, high = np.quantile(infrared[::step, ::step], (_OUTLIERS, 1 - _OUTLIERS)).tolist()
+    share = (high - low) / 65535
+    if not 0 < share < _RAW_COUNTS:
+        return infrared, ""
+    margin = _MARGIN * (high - low)
+    low, high = max(low - margin, 0.0), min(high + margin, 65535.0)
+    stretched = np.empty_like(infrared)
+    for start in range(0, len(infrared), _ROWS):  # a strip at a time, so that memory stays bounded
+        strip = (infrared[start : start + _ROWS].astype(np.float32) - low) * (65535 / (high - low))
+        stretched[start : start + _ROWS] = np.rint(np.clip(strip, 0, 65535))
+    return stretched, (
+        f"the infrared picture fills {share:.1%} of its 16 bits, as raw counts do: {low:.0f} to {high:.0f} were "
+        "stretched to all of it"
+    )
 
 
 def _to_visible_grid(infrared: NDArray[Any], visible: NDArray[Any], resize: bool) -> tuple[NDArray[Any], str]:

@@ -36,7 +36,7 @@ class YoloxDetector:
     Args:
         path: its ONNX file: one input (1, 3, S, S), one output (1, N, 85).
         threads: CPU threads; all cores where 0.
-        overlap: boxes of one class that overlap more than this are doubles.
+        overlap: boxes of one class that overlap more than this are duplicates.
 
     Raises:
         ModelError: the file is missing, or is no such network.
@@ -64,7 +64,7 @@ class YoloxDetector:
             threshold: least score; 0.3 where None.
 
         Returns:
-            The detections, the surest first.
+            The detections, by descending score.
         """
         least = _THRESHOLD if threshold is None else threshold
         height, width = image.shape[:2]

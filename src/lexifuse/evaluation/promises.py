@@ -16,6 +16,7 @@ from lexifuse.degradations import degrade_pair
 from lexifuse.evaluation.nights import NightResult, brighten, mean_result
 from lexifuse.evaluation.restoration import wrong_for
 from lexifuse.instruction import DEGRADATIONS, Instruction
+from lexifuse.language import Reading
 from lexifuse.metrics import fusion_metrics, luma
 from lexifuse.pair import ImagePair, read_pair
 from lexifuse.pixels import is_night
@@ -127,8 +128,9 @@ def _gains(
     damaged = ImagePair(*degrade_pair(pair.infrared, pair.visible, severities, seed=seed), name=pair.name)
 
     def closeness(names: Sequence[str]) -> float:
-        instruction = Instruction().with_values(dict.fromkeys(names, SEVERITY))
-        fused = fuser.fuse_pair(damaged, instruction).image
+        # As words that were read: what the pixels speak against is toned down.
+        asked = Reading("", Instruction().with_values(dict.fromkeys(names, SEVERITY)))
+        fused = fuser.fuse_pair(damaged, asked).image
         error = np.mean((fused.astype(np.float64) - clean) ** 2)
         return min(10 * np.log10(255.0**2 / max(error, 1e-9)), _SAME)
 

@@ -109,7 +109,7 @@ def _annotations(truth: Sequence[LabelledPicture]) -> list[dict[str, Any]]:
             for label in CLASSES if name == IGNORED else (name,):
                 if label in one.labelled:
                     row = _record(number, CLASSES.index(label) + 1, box)
-                    rows.append(row | {"id": len(rows) + 1, "iscrowd": int(name == IGNORED), "area": row.pop("area")})
+                    rows.append(row | {"id": len(rows) + 1, "iscrowd": int(name == IGNORED)})
     return rows
 
 

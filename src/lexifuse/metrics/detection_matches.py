@@ -23,7 +23,7 @@ class Matches:
 
     Attributes:
         scores: (N,) 0..1.
-        hits: (N,) bool, true where an object was found; its doubles are false.
+        hits: (N,) bool, true where an object was found; its duplicates are false.
         pictures: (N,) number of the picture.
         objects: (P,) number of objects in each picture; -1 where the class is not labelled.
     """
@@ -43,7 +43,7 @@ class Matches:
 def match(
     truth: Sequence[LabelledPicture], found: Sequence[Sequence[Detection]], label: str, least: float = MATCHED
 ) -> Matches:
-    """Match detections of one class, the surest first, each with the free object that it overlaps most, by ``least``.
+    """Match detections of one class, by descending score, with the free object each overlaps most, by ``least``.
 
     Detections of which most lies in an ignored region count neither way.
     """

@@ -29,7 +29,7 @@ def edge_preservation(infrared: ArrayLike, visible: ArrayLike, fused: ArrayLike)
         fused: likewise.
 
     Returns:
-        0 .. 0.987, more is better; NaN when both sources are black (no edges to preserve).
+        0 .. 0.975, more is better; NaN when both sources are black (no edges to preserve).
     """
     responses = [_sobel(plane) for plane in same_size(infrared=infrared, visible=visible, fused=fused)]
     preserved = weight = 0.0

@@ -197,7 +197,7 @@ class Implicit(Strategy):
         upper: optimiser of x.
         lower: optimiser of y.
         response: factor of the second term: 1 as in the formula; the step size of y for the response of that one step.
-        damping: added to <f_y, f_y>, which is nought at the minimum of f.
+        damping: added to <f_y, f_y>, which is zero at the minimum of f.
         max_norm: as in :class:`Strategy`.
     """
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from lexifuse.training.recipe_files import read_recipe
+from lexifuse.training.recipe_files import Strict, read_recipe
 
 StrategyName = Literal["joint", "alternating", "implicit", "sequential"]
 """A strategy of ``bilevel.py``, or ``sequential``: fusion is frozen, the detector alone learns from its pictures."""
@@ -16,31 +16,27 @@ Prompts = Literal["objects", "scene", "request", "none"]
 """Which words of the annotation list the fusion network is told; ``none``: that nothing is asked for."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class JointSettings(_Strict):
+class JointSettings(Strict):
     """Of the strategy ``joint``."""
 
     weight: float = Field(default=1.0, ge=0, description="of the lower loss beside the upper")
 
 
-class AlternatingSettings(_Strict):
+class AlternatingSettings(Strict):
     """Of the strategy ``alternating``."""
 
     lower_steps: int = Field(default=2, ge=1, description="of the detector for every one of the fusion network")
     decay: float = Field(default=0.99, ge=0, lt=1, description="of the averaged fusion network that it answers to")
 
 
-class ImplicitSettings(_Strict):
+class ImplicitSettings(Strict):
     """Of the strategy ``implicit``."""
 
     response: float = Field(default=1.0, description="factor of what the detector will mend by itself")
     damping: float = Field(default=1e-12, gt=0, description="added to the power of the lower gradient")
 
 
-class BilevelRecipe(_Strict):
+class BilevelRecipe(Strict):
     """Everything that ``lexifuse train bilevel`` needs beside two checkpoints and an annotation list."""
 
     network: Literal["bilevel"] = "bilevel"

@@ -32,7 +32,6 @@ from lexifuse.training.detection_export import load_detector_checkpoint
 from lexifuse.training.detection_recipe import DetectorRecipe, load_detector_recipe
 from lexifuse.training.detection_store import open_windows
 from lexifuse.training.detection_trainer import (
-    StepNumbers,
     learning_rate,
     network_of,
     parameter_groups,
@@ -44,7 +43,7 @@ from lexifuse.training.losses import keep_digits
 from lexifuse.training.recipe import Recipe
 from lexifuse.training.recipe_files import checked_recipe
 from lexifuse.training.text_encoders import TextEncoder
-from lexifuse.training.trainer import CHECKPOINT, training_progress
+from lexifuse.training.trainer import CHECKPOINT, StepSampler, training_progress
 
 FUSION, DETECTOR = "fusion.safetensors", "detector.safetensors"
 _LOG_EVERY, _SAVE_EVERY = 20, 200
@@ -305,7 +304,7 @@ def _run(
     fabric: Fabric, levels: TwoLevels, samples: BilevelSamples, out: Path, start: int, stop: int, workers: int
 ) -> None:
     """All steps from ``start`` to ``stop``, with curves and checkpoints."""
-    numbers = StepNumbers(2 * levels.recipe.batch, start, stop)
+    numbers = StepSampler(2 * levels.recipe.batch, start, stop)
     loader: Any = DataLoader(samples, batch_sampler=numbers, num_workers=workers, collate_fn=both_levels)
     loader = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
     with training_progress() as progress:

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from lexifuse.errors import InputError, ModelError
+from lexifuse.files import atomic_path
 from lexifuse.training.recipe import Recipe
 
 
@@ -174,9 +175,8 @@ def _restore(trained: InTraining, tensors: dict[str, Tensor]) -> None:
 
 def _write(path: Path, tensors: Mapping[str, Tensor], step: int, recipe: BaseModel, facts: Mapping[str, str]) -> None:
     contiguous = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    part = path.with_suffix(".part")
-    save_file(contiguous, part, metadata={"step": str(step), "recipe": recipe.model_dump_json(), **facts})
-    part.replace(path)
+    with atomic_path(path) as part:
+        save_file(contiguous, part, metadata={"step": str(step), "recipe": recipe.model_dump_json(), **facts})
 
 
 def _read(path: Path, recipe: BaseModel) -> tuple[dict[str, Tensor], int]:

@@ -5,17 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from lexifuse.training.bilevel_recipe import BilevelRecipe, Prompts, StrategyName
-from lexifuse.training.recipe_files import read_recipe
+from lexifuse.training.recipe_files import Strict, read_recipe
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ComparisonRow(_Strict):
+class ComparisonRow(Strict):
     """One row: pictures that are as they are, or a fusion network, which a strategy may train with the detector."""
 
     name: str = Field(pattern=r"^[a-z0-9-]+$", description="of its folder")
@@ -34,7 +30,7 @@ class ComparisonRow(_Strict):
         return self
 
 
-class ComparisonRecipe(_Strict):
+class ComparisonRecipe(Strict):
     """Everything that ``lexifuse train compare`` needs beside annotation lists and checkpoints."""
 
     network: Literal["comparison"] = "comparison"

@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lexifuse.boxes import CLASSES
 from lexifuse.detect import TASK
 from lexifuse.errors import ModelError
+from lexifuse.files import atomic_path
 from lexifuse.models import Model, ModelCard, write_card
 from lexifuse.training.checkpoint import load_weights, stored
 from lexifuse.training.detection_recipe import DetectorRecipe
@@ -123,8 +124,7 @@ def export_detector(
 
 
 def _to_onnx(network: CompactDetector, path: Path) -> None:
-    part = path.with_suffix(".part")
-    with warnings.catch_warnings():
+    with atomic_path(path) as part, warnings.catch_warnings():
         # The exporter that traces is the one whose graphs ONNX Runtime fuses best; its deprecation is known.
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -137,7 +137,6 @@ def _to_onnx(network: CompactDetector, path: Path) -> None:
             opset_version=_OPSET,
             dynamo=False,
         )
-    part.replace(path)
 
 
 def _gmac(network: CompactDetector) -> float:

@@ -5,18 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from lexifuse.training.recipe_files import read_recipe
+from lexifuse.training.recipe_files import Strict, read_recipe
 
 Kind = Literal["compact", "max", "visible", "infrared"]
 """What a detector looks at: pictures fused by the compact model or by the brighter pixel, or one spectrum."""
 
 
-class DetectorRecipe(BaseModel):
+class DetectorRecipe(Strict):
     """Everything that ``lexifuse train detector`` needs beside an annotation list."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     network: Literal["detector"] = "detector"
     widths: tuple[int, int, int, int, int] = Field(

@@ -1,7 +1,7 @@
 """The window store: small pictures with boxes, cut once from annotated pairs and kept as memory-mapped arrays.
 
 Decoding and fusing are paid for once; a training step only reads. Both spectra are stored beside what the compact model
-makes of them, so that detectors of every kind, and fusion trained together with detection, share one store.
+makes of them where a recipe wants that, so that detectors of all other kinds share one store.
 """
 
 from __future__ import annotations

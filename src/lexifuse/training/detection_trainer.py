@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from lexifuse.boxes import CLASSES, IGNORED, draw
 from lexifuse.datasets.annotated import AnnotationList
@@ -25,7 +25,7 @@ from lexifuse.training.detection_recipe import DetectorRecipe
 from lexifuse.training.detection_samples import DetectionSamples, as_tensor, collate
 from lexifuse.training.detection_store import WindowStore, open_windows
 from lexifuse.training.detector import CompactDetector
-from lexifuse.training.trainer import CHECKPOINT, TrainingResult, training_progress
+from lexifuse.training.trainer import CHECKPOINT, StepSampler, TrainingResult, training_progress
 
 _LOG_EVERY, _SAVE_EVERY, _VALIDATE_EVERY = 20, 200, 500
 _SHOWN = 8
@@ -148,24 +148,10 @@ def validate_detector(network: nn.Module, store: WindowStore, look: Callable[[in
     return values | {"best threshold": best_threshold(truth, found)}
 
 
-class StepNumbers(Sampler[list[int]]):
-    """The sample numbers of each step from ``start`` on."""
-
-    def __init__(self, batch: int, start: int, stop: int) -> None:
-        self.batch, self.start, self.stop = batch, start, stop
-
-    def __len__(self) -> int:
-        return self.stop - self.start
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for step in range(self.start, self.stop):
-            yield list(range(step * self.batch, (step + 1) * self.batch))
-
-
 def _batches(
     fabric: Fabric, recipe: DetectorRecipe, store: WindowStore, start: int, stop: int, workers: int
 ) -> DataLoader[Any]:
-    samples, steps = DetectionSamples(recipe, store), StepNumbers(recipe.batch, start, stop)
+    samples, steps = DetectionSamples(recipe, store), StepSampler(recipe.batch, start, stop)
     loader: DataLoader[Any] = DataLoader(samples, batch_sampler=steps, num_workers=workers, collate_fn=collate)
     return fabric.setup_dataloaders(loader, use_distributed_sampler=False)  # type: ignore[return-value]
 

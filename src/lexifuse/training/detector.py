@@ -42,7 +42,7 @@ class TrainableDetector(Protocol):
         ...
 
     def detect(self, images: Tensor, threshold: float = 0.3) -> list[list[Detection]]:
-        """The objects in each picture of (B, 3, H, W) RGB in 0..1, the surest first."""
+        """The objects in each picture of (B, 3, H, W) RGB in 0..1, by descending score."""
         ...
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lexifuse.errors import ModelError
+from lexifuse.files import atomic_path
 from lexifuse.models import Model, ModelCard, write_card
 from lexifuse.training.checkpoint import load_average, stored
 from lexifuse.training.families import Family, family_of
@@ -166,8 +167,7 @@ def _write(network: nn.Module, path: Path, inputs: Mapping[str, Tensor], outputs
             # Features have sizes of their own; the pictures share one.
             prefix = "" if name in (*_INPUTS, "fused") else f"{name}_"
             axes[name] = {2: f"{prefix}height", 3: f"{prefix}width"}
-    part = path.with_suffix(".part")
-    with warnings.catch_warnings():
+    with atomic_path(path) as part, warnings.catch_warnings():
         # The exporter that traces is the one whose graphs ONNX Runtime fuses best; its deprecation is known.
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -180,7 +180,6 @@ def _write(network: nn.Module, path: Path, inputs: Mapping[str, Tensor], outputs
             opset_version=_OPSET,
             dynamo=False,
         )
-    part.replace(path)
 
 
 def count_gmac(network: nn.Module, conditioning: Tensor | None = None) -> float:

@@ -40,7 +40,7 @@ class PseudoThresholds:
     Attributes:
         object: a score from which a box counts as an object.
         doubt: a score from which a box that does not count is neither object nor background.
-        overlap: boxes of one class that overlap more than this are doubles.
+        overlap: boxes of one class that overlap more than this are duplicates.
         warm: least area, as a share of the picture, of a warm region without a box that counts as doubtful; detectors
             of daylight pictures miss many people in the infrared.
     """
@@ -70,7 +70,7 @@ def pseudo_labels(
     found = [item for view in _views(grey, colour) for item in detect(view, thresholds.doubt)]
     # The surest view of an object decides where it is.
     found = [item for item in suppress(found, thresholds.overlap) if _area(item) < _LARGEST * height * width]
-    sure = _without_doubles([item for item in found if item.score >= thresholds.object])
+    sure = _without_duplicates([item for item in found if item.score >= thresholds.object])
     doubtful = [item.box for item in found if item.score < thresholds.object]
     doubtful = _uncovered([*doubtful, *_warm_regions(grey, thresholds.warm * height * width)], sure)
     across, down = infrared.shape[1] / width, infrared.shape[0] / height
@@ -109,7 +109,7 @@ def _area(item: Detection) -> float:
     return (x1 - x0) * (y1 - y0)
 
 
-def _without_doubles(found: list[Detection]) -> list[Detection]:
+def _without_duplicates(found: list[Detection]) -> list[Detection]:
     """Leave out boxes that hold several others of their class, and those that lie inside a surer one."""
     kept = []
     for index, item in enumerate(found):

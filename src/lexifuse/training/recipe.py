@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lexifuse.errors import UsageError
 from lexifuse.instruction import DEGRADATIONS, HIGHLIGHT_GROUPS
-from lexifuse.training.recipe_files import read_recipe
+from lexifuse.training.recipe_files import Strict, read_recipe
 
 PLAIN_ROW = "plain"
 """The row of ``degradation_weights`` for samples that ask for nothing, and for degradations without a row."""
@@ -26,17 +26,13 @@ _LEAST_CROP_WITH_VIF = 48  # pixels: four scales, each of half the size, under w
 _OWN = 16.0  # how much more often a word that is trained alone meets its own damage than any other
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 def _known(names: Collection[str], known: Sequence[str]) -> None:
     """Refuse names that are not among the known ones."""
     if strange := sorted(set(names) - set(known)):
         raise ValueError(f"unknown degradation '{strange[0]}', choose from {', '.join(known)}")
 
 
-class DataSource(_Strict):
+class DataSource(Strict):
     """One data set to cut crops from."""
 
     name: str
@@ -50,7 +46,7 @@ class DataSource(_Strict):
     every: int = Field(default=1, ge=1, description="take every n-th frame, for video")
 
 
-class SampleMix(_Strict):
+class SampleMix(Strict):
     """How often each kind of sample is drawn."""
 
     damaged: float = Field(default=0.72, description="samples that are damaged at all")
@@ -81,7 +77,7 @@ class SampleMix(_Strict):
         return emphasis
 
 
-class LossWeights(_Strict):
+class LossWeights(Strict):
     """Weights of the loss terms; VIF, Qabf and SCD are taken of undamaged samples that ask for nothing."""
 
     intensity: float = 8.0
@@ -112,7 +108,7 @@ class LossWeights(_Strict):
     consistency_start: float = Field(default=0.15, description="share of the steps after which consistency begins")
 
 
-class TextConditioning(_Strict):
+class TextConditioning(Strict):
     """What a network that listens to text is told, and by which encoder."""
 
     encoder: str = Field(description="id of the text encoder, such as embedded or clip/ViT-B-32")
@@ -122,7 +118,7 @@ class TextConditioning(_Strict):
     canonical: float = Field(default=0.25, description="share of the samples in the plain words that sliders speak")
 
 
-class TextIFShape(_Strict):
+class TextIFShape(Strict):
     """The arguments of ``networks.text_if.TextIF``; the defaults are the paper's."""
 
     width: int = 48
@@ -138,7 +134,7 @@ class TextIFShape(_Strict):
     from_brighter: bool = False
 
 
-class CodebookShape(_Strict):
+class CodebookShape(Strict):
     """The arguments of ``networks.codebook.Codebook``."""
 
     size: int = Field(default=1024, ge=1, description="codes per group")
@@ -154,7 +150,7 @@ class CodebookShape(_Strict):
         return self
 
 
-class TextToPixelsShape(_Strict):
+class TextToPixelsShape(Strict):
     """The arguments of ``networks.text_to_pixels.TextToPixels``; the defaults are our reading of the paper."""
 
     width: int = 64
@@ -172,7 +168,7 @@ class TextToPixelsShape(_Strict):
     from_brighter: bool = False
 
 
-class TextToPixelsLosses(_Strict):
+class TextToPixelsLosses(Strict):
     """Weights of the loss terms of From Text to Pixels."""
 
     ssim: float = Field(default=1.0, description="structure: similarity to both sources")
@@ -184,14 +180,14 @@ class TextToPixelsLosses(_Strict):
     commitment: float = Field(default=0.25, description="what comes into the codebook against its codes")
 
 
-class EmsData(_Strict):
+class EmsData(Strict):
     """A data set in the layout of EMS, whose damage is its own."""
 
     folder: str = Field(description="below the folder of the data sets")
     share: float = Field(gt=0, le=1, description="of the samples; the rest is damaged on the fly")
 
 
-class DegradationWeights(_Strict):
+class DegradationWeights(Strict):
     """One row of Text-IF's losses: the weights of the four terms where the words name a degradation."""
 
     intensity: float = 8.0
@@ -200,14 +196,14 @@ class DegradationWeights(_Strict):
     colour: float = 12.0
 
 
-class TaughtBy(_Strict):
+class TaughtBy(Strict):
     """A finished model that alone is learned from."""
 
     model: str = Field(description="its name, or its folder")
     sha256: str = Field(default="", description="of its file, filled in when training starts")
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """Everything that ``lexifuse train`` needs to make a model."""
 
     network: Literal["compact", "compact-fine", "text-if", "text-to-pixels"] = "compact"
@@ -240,7 +236,7 @@ class Recipe(_Strict):
     text_to_pixels: TextToPixelsShape | None = None
     text_to_pixels_losses: TextToPixelsLosses = TextToPixelsLosses()
     ems: EmsData | None = None
-    degradation_weights: dict[str, DegradationWeights] = {}
+    degradation_weights: dict[str, DegradationWeights] = Field(default={})
 
     @field_validator("only")
     @classmethod

@@ -9,11 +9,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lexifuse.errors import UsageError
 
 AnyRecipe = TypeVar("AnyRecipe", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """A section of a recipe: no unknown fields, and no changes once it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def read_recipe(kind: type[AnyRecipe], name_or_path: str | Path, **changes: Any) -> AnyRecipe:

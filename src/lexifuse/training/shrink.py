@@ -10,6 +10,8 @@ import onnx
 import onnxruntime
 from onnx import GraphProto, TensorProto, helper, numpy_helper
 
+from lexifuse.files import atomic_path
+
 _SMALLEST = 256
 """Weights with fewer numbers (biases, norms, temperatures) stay float32: they hardly count for the size."""
 
@@ -21,17 +23,16 @@ def shrink(path: Path) -> None:
     loads the file, so that speed and precision of the computation stay what they were: all that is lost is the rounding
     of the weights, at most 2 ** -11 of each.
     """
-    part = path.with_suffix(".part")
-    _fold(path, part)
-    model = onnx.load(part)
-    _store_half(model.graph)
-    _rename(model.graph)
-    model.graph.ClearField("value_info")
-    used = [item for item in model.opset_import if item.domain in {node.domain for node in model.graph.node}]
-    del model.opset_import[:]
-    model.opset_import.extend(used)
-    onnx.save(model, part)
-    part.replace(path)
+    with atomic_path(path) as part:
+        _fold(path, part)
+        model = onnx.load(part)
+        _store_half(model.graph)
+        _rename(model.graph)
+        model.graph.ClearField("value_info")
+        used = [item for item in model.opset_import if item.domain in {node.domain for node in model.graph.node}]
+        del model.opset_import[:]
+        model.opset_import.extend(used)
+        onnx.save(model, part)
 
 
 def _fold(path: Path, out: Path) -> None:

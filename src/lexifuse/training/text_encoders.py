@@ -179,7 +179,8 @@ class BertEncoder(TextEncoder):
             vocabulary = (folder / "vocab.txt").read_text("utf-8").split("\n")
             weights = load_file(folder / "model.safetensors")
             vocabulary = vocabulary[: config["vocab_size"]]
-            kept = vocabulary if keep is None else [token for token in vocabulary if token in set(keep)]
+            wanted = set(vocabulary if keep is None else keep)
+            kept = [token for token in vocabulary if token in wanted]
             encoder = cls(
                 word_piece_tokenizer(kept),
                 len(kept),

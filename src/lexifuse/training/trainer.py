@@ -35,16 +35,16 @@ _LOG_EVERY, _SAVE_EVERY, _VALIDATE_EVERY = 50, 500, 1000
 class StepSampler(Sampler[list[int]]):
     """The sample numbers of each step from ``start`` on, for one of ``world`` processes."""
 
-    def __init__(self, recipe: Recipe, start: int, stop: int, rank: int, world: int) -> None:
-        self.recipe, self.start, self.stop, self.rank, self.world = recipe, start, stop, rank, world
+    def __init__(self, batch: int, start: int, stop: int, rank: int = 0, world: int = 1) -> None:
+        self.batch, self.start, self.stop, self.rank, self.world = batch, start, stop, rank, world
 
     def __len__(self) -> int:
         return self.stop - self.start
 
     def __iter__(self) -> Iterator[list[int]]:
-        share = self.recipe.batch // self.world
+        share = self.batch // self.world
         for step in range(self.start, self.stop):
-            first = step * self.recipe.batch + self.rank * share
+            first = step * self.batch + self.rank * share
             yield list(range(first, first + share))
 
 
@@ -223,18 +223,18 @@ def _arranged(value: Any) -> Any:
 def _loader(
     fabric: Fabric, family: Family, store: CropStore, data: Path, start: int, stop: int, workers: int
 ) -> DataLoader[dict[str, Any]]:
-    sampler = StepSampler(family.recipe, start, stop, fabric.global_rank, fabric.world_size)
+    sampler = StepSampler(family.recipe.batch, start, stop, fabric.global_rank, fabric.world_size)
     loader = DataLoader(
         family.samples(store, data),
         batch_sampler=sampler,
         num_workers=workers,
-        worker_init_fn=_single_threaded,
+        worker_init_fn=single_threaded,
         persistent_workers=False,
     )
     return fabric.setup_dataloaders(loader, use_distributed_sampler=False)  # type: ignore[return-value]
 
 
-def _single_threaded(_worker: int) -> None:
+def single_threaded(_worker: int) -> None:
     """Loader processes leave the cores to the training process."""
     import cv2
 

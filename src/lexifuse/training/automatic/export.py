@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lexifuse.automatic import TASK
+from lexifuse.files import atomic_path
 from lexifuse.instruction import ASKED_FOR, DEGRADATIONS
 from lexifuse.models import Model, ModelCard, write_card
 from lexifuse.training.automatic.network import AutomaticNetwork
@@ -119,8 +120,7 @@ def _threshold(probability: NDArray[Any], there: NDArray[Any], undamaged: NDArra
 
 
 def _to_onnx(network: AutomaticNetwork, path: Path) -> None:
-    part = path.with_suffix(".part")
-    with warnings.catch_warnings():
+    with atomic_path(path) as part, warnings.catch_warnings():
         # The exporter that traces warns that it is the older of two; its graphs are the ones fused best.
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -132,4 +132,3 @@ def _to_onnx(network: AutomaticNetwork, path: Path) -> None:
             opset_version=_OPSET,
             dynamo=False,
         )
-    part.replace(path)

@@ -20,6 +20,7 @@ from lexifuse.files import atomic_file
 from lexifuse.instruction import ASKED_FOR, DEGRADATIONS
 from lexifuse.training.automatic.network import AutomaticNetwork
 from lexifuse.training.automatic.samples import SOURCES, PixelSamples, open_pictures
+from lexifuse.training.trainer import single_threaded
 
 _CHUNK = 500
 _SEVERITY_WEIGHT = 4.0 / len(DEGRADATIONS)
@@ -36,7 +37,7 @@ class AutomaticRecipe(BaseModel):
         held_out: samples of held-out pairs, which thresholds are chosen on.
         epochs: passes over the samples.
         batch: samples per step.
-        learning_rate: at its peak; a cosine brings it down to nought.
+        learning_rate: at its peak; a cosine brings it down to zero.
         weight_decay: of AdamW.
         seed: of samples and weights.
     """
@@ -90,7 +91,8 @@ def _check_choices(recipe: AutomaticRecipe, path: Path) -> None:
     choices = recipe.model_dump_json(include={"sources", "scenes", "samples", "variants", "held_out", "seed"})
     if path.is_file() and path.read_text() != choices:
         raise ModelError(f"{path.parent} holds samples of another recipe: start in another --out folder")
-    path.write_text(choices)
+    with atomic_file(path) as file:
+        file.write(choices.encode())
 
 
 def _collect(samples: PixelSamples, out: Path, name: str, workers: int) -> Collected:
@@ -112,15 +114,8 @@ def _collect(samples: PixelSamples, out: Path, name: str, workers: int) -> Colle
 
 
 def _rows(samples: Dataset[dict[str, Tensor]], workers: int) -> Iterator[np.ndarray]:
-    for batch in DataLoader(samples, batch_size=50, num_workers=workers, worker_init_fn=_single_threaded):
+    for batch in DataLoader(samples, batch_size=50, num_workers=workers, worker_init_fn=single_threaded):
         yield torch.cat((batch["features"], batch["severity"]), 1).float().numpy()
-
-
-def _single_threaded(_worker: int) -> None:
-    import cv2
-
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
 
 
 def loss_of(logits: Tensor, estimated: Tensor, severity: Tensor) -> tuple[Tensor, Tensor]:

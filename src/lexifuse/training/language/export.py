@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lexifuse.files import atomic_file, atomic_path
 from lexifuse.instruction import DEGRADATIONS
 from lexifuse.language.decoding import decode
 from lexifuse.language.fields import OUTPUTS
@@ -103,14 +104,15 @@ def _write_onnx(network: ReaderNetwork, path: Path) -> None:
             )
         quant_pre_process(exact, prepared, skip_symbolic_shape=True)
         # Seven bits: on processors without VNNI the eight-bit kernels saturate.
-        quantize_dynamic(
-            prepared,
-            path,
-            per_channel=True,
-            reduce_range=True,
-            weight_type=QuantType.QInt8,
-            op_types_to_quantize=["MatMul", "Gemm", "Gather"],
-        )
+        with atomic_path(path) as part:
+            quantize_dynamic(
+                prepared,
+                part,
+                per_channel=True,
+                reduce_range=True,
+                weight_type=QuantType.QInt8,
+                op_types_to_quantize=["MatMul", "Gemm", "Gather"],
+            )
 
 
 def _calibrate(network: LanguageNetwork, prompts: Sequence[LabelledPrompt]) -> float:
@@ -149,4 +151,5 @@ def _write_card(out: Path, network: ReaderNetwork, training: dict[str, Any], met
         "training": training,
         "metrics": metrics,
     }
-    (out / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    with atomic_file(out / CARD) as file:
+        file.write((json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode())

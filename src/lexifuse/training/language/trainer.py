@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lexifuse.errors import ModelError
+from lexifuse.files import atomic_file, atomic_path
 from lexifuse.language.fields import BALANCES
 from lexifuse.language.spelling import Speller
 from lexifuse.training.language.corpus import Corpus
@@ -132,18 +133,14 @@ def train_reader(encoder: TextEncoder, settings: Settings, out: Path, *, start: 
         network.load_state_dict(load_file(start))
     _fit(network, samples, settings)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "lexicon.json").write_text(json.dumps(lexicon), "utf-8")
+    with atomic_file(out / "lexicon.json") as file:
+        file.write(json.dumps(lexicon).encode())
     if isinstance(encoder, BertEncoder):
         encoder.tokenizer.save(str(out / "tokenizer.json"))
-    (out / "settings.json").write_text(json.dumps({"text_encoder": encoder.id, **asdict(settings)}), "utf-8")
-    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, out / "reader.safetensors")
-    return network.eval()
-
-
-def load_reader(encoder: TextEncoder, folder: Path) -> ReaderNetwork:
-    """Load what :func:`train_reader` wrote, for an encoder of the same kind."""
-    network = ReaderNetwork(encoder)
-    network.load_state_dict(load_file(folder / "reader.safetensors"))
+    with atomic_file(out / "settings.json") as file:
+        file.write(json.dumps({"text_encoder": encoder.id, **asdict(settings)}).encode())
+    with atomic_path(out / "reader.safetensors") as part:
+        save_file({name: value.contiguous() for name, value in network.state_dict().items()}, part)
     return network.eval()
 
 

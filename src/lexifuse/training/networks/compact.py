@@ -36,7 +36,7 @@ class _Residual(nn.Module):
 class _Surroundings(nn.Module):
     """What lies a few hundred pixels around, seen at 1/32 of the size: a sky is one thing, however wide it is.
 
-    Borders are repeated and not filled with noughts, which would tell how far off they are, and pictures have other
+    Borders are repeated and not filled with zeros, which would tell how far off they are, and pictures have other
     sizes than the crops of training.
     """
 

@@ -72,7 +72,7 @@ class Instructed(nn.Module):
     def freeze_all_but(self, fields: Sequence[str]) -> None:
         """Let training change nothing but the modulation that some conditioning fields have of their own.
 
-        Wherever these fields are nought, the network stays what it is.
+        Wherever these fields are zero, the network stays what it is.
         """
         self.requires_grad_(False)
         chosen = torch.tensor([float(name in fields) for name in CONDITIONING_FIELDS])

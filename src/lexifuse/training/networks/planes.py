@@ -78,7 +78,7 @@ class WeightedSources(nn.Module):
     """The sources under per-pixel weights, four pixels at a time.
 
     The fused luma is ``a * infrared + b * visible + (1 + c) * max(infrared, visible) + r``; chroma is the visible one
-    times ``1 + g``, plus a residual. All heads at nought make the brighter-pixel fusion.
+    times ``1 + g``, plus a residual. All heads at zero make the brighter-pixel fusion.
     """
 
     colours: Tensor
@@ -118,3 +118,9 @@ class WeightedSources(nn.Module):
 def add_last(features: Tensor, others: Tensor) -> Tensor:
     """(B, C, H, W) and (B, H, W, C) added, (B, C, H, W)."""
     return (features.permute(0, 2, 3, 1) + others).permute(0, 3, 1, 2)
+
+
+def brighter_source(infrared: Tensor, visible: Tensor) -> Tensor:
+    """The brighter of infrared (B, 1 or 3, H, W) and visible luma, in the colours of the visible RGB; (B, 3, H, W)."""
+    luma, chroma = rgb_to_ycbcr(visible)
+    return ycbcr_to_rgb(torch.maximum(luma, infrared[:, :1]), chroma)

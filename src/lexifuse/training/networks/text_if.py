@@ -19,7 +19,7 @@ from lexifuse.training.networks.blocks import (
     Upsample,
     pad_to_multiple,
 )
-from lexifuse.training.networks.planes import rgb_to_ycbcr, ycbcr_to_rgb
+from lexifuse.training.networks.planes import brighter_source
 
 LEVELS = 4
 """Scales of the network; each halves height and width and doubles the channels."""
@@ -160,7 +160,7 @@ class TextIF(nn.Module):
         pairs = zip(self.fusions, first, second, strict=True)
         levels = [fusion(torch.cat(pair, 1)) for fusion, *pair in pairs]
         levels[-1] = self.spatial_attention(levels[-1])
-        brighter = _brighter(infrared, visible) if self.from_brighter else None
+        brighter = brighter_source(infrared, visible) if self.from_brighter else None
         return EncodedPair(tuple(levels), brighter, height, width)
 
     def decode(self, pair: EncodedPair, text: Tensor) -> Tensor:
@@ -213,9 +213,3 @@ class DecodeHalf(nn.Module):
 
 def _blocks(width: int, heads: int, expansion: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(TransposedBlock(width, heads, expansion) for _ in range(count)))
-
-
-def _brighter(infrared: Tensor, visible: Tensor) -> Tensor:
-    """The brighter of both lumas in the colours of the visible picture, (B, 3, H, W)."""
-    luma, chroma = rgb_to_ycbcr(visible)
-    return ycbcr_to_rgb(torch.maximum(luma, infrared[:, :1]), chroma)

@@ -22,7 +22,7 @@ from lexifuse.training.networks.blocks import (
 )
 from lexifuse.training.networks.codebook import Codebook, Quantised
 from lexifuse.training.networks.multilevel import Extractor, MultiLevelBlock, MultiLevelExtractor
-from lexifuse.training.networks.planes import rgb_to_ycbcr, ycbcr_to_rgb
+from lexifuse.training.networks.planes import brighter_source
 
 LEVELS = 3
 """Scales of the network; each halves height and width and doubles the channels."""
@@ -317,9 +317,3 @@ class TextToPixels(nn.Module):
         picture = functional.pixel_shuffle(picture, self.patch) if self.patch > 1 else picture
         picture = picture if sources.brighter is None else sources.brighter + picture
         return picture[..., : sources.height, : sources.width], fused, quantised
-
-
-def brighter_source(infrared: Tensor, visible: Tensor) -> Tensor:
-    """The brighter of infrared (B, 1, H, W) and visible luma, in the colours of the visible RGB; (B, 3, H, W)."""
-    luma, chroma = rgb_to_ycbcr(visible)
-    return ycbcr_to_rgb(torch.maximum(luma, infrared), chroma)
