@@ -156,3 +156,16 @@ def test_wrong_requests_are_refused(fuser: Fuser, day: Scene) -> None:
 def test_threads_do_not_change_the_picture(fuser: Fuser, day: Scene) -> None:
     one = lexifuse.load("compact", threads=1).fuse(day.infrared, day.visible).image.astype(int)
     assert np.abs(one - fuser.fuse(day.infrared, day.visible).image).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ((None,), {}, "a model is a name or a folder, not NoneType"),
+        ((), {"threads": -1}, "threads must be a whole number from 0"),
+        ((), {"threads": 1.5}, "threads must be a whole number from 0"),
+    ],
+)
+def test_what_is_no_model_and_no_number_of_threads_is_refused(arguments: tuple, options: dict, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        lexifuse.load(*arguments, **options)

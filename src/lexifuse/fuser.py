@@ -238,7 +238,15 @@ def load(
         threads: CPU threads; all cores where 0.
         provider: ``cpu``, ``cuda``, ``tensorrt``, ``coreml`` or ``openvino``, as far as ONNX Runtime has it.
         text_encoder: only for a model whose card names a text encoder that does not ship; see :class:`Fuser`.
+
+    Raises:
+        UsageError: the name is no text or path, or the threads are no whole number from 0.
+        ModelError: there is no such model, it is damaged, or the provider is not installed.
     """
+    if not isinstance(name_or_path, (str, Path)):
+        raise UsageError(f"a model is a name or a folder, not {type(name_or_path).__name__}")
+    if not isinstance(threads, int) or threads < 0:
+        raise UsageError(f"threads must be a whole number from 0 (all cores), not {threads}")
     return Fuser(find_model(name_or_path), threads=threads, provider=provider, text_encoder=text_encoder)
 
 
