@@ -157,10 +157,10 @@ def place(
     left: list[int] = []
     for number, amount in enumerate(amounts):
         fields = ("balance",) if amount.is_balance else _fields_beside(number, amounts, mentions, ends, lower)
-        if amount.value is None or not fields or values.keys() & set(fields):
-            # Two shares of the pictures say the same: "30 % visible, 70 % infrared".
-            left += [] if amount.is_balance and amount.value == values.get("balance") else [number]
-            said += [(number, "balance")] if number not in left else []
+        # Two shares of the pictures may say the same: "30 % visible, 70 % infrared".
+        settled = any(values.get(field, amount.value) != amount.value for field in fields)
+        if amount.value is None or not fields or settled:
+            left.append(number)
             continue
         values.update(dict.fromkeys(fields, amount.value))
         said += [(number, field) for field in fields]
@@ -182,7 +182,7 @@ def _fields_beside(
         if len(rivals) == len(beside):
             return beside[rivals.index(number)][1]
         return min(beside, key=lambda mention: abs(mention[0] + 0.5 - amount.at))[1]
-    fields = next((mentions[at][-1][1] for at in (clause - 1,) if at in mentions), ())
+    fields = mentions[clause - 1][-1][1] if clause - 1 in mentions else ()
     sources = cameras_of([word for at, word in enumerate(words) if ends[at] == clause])
     if len(sources) != 1:
         return fields
