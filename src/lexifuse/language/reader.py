@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lexifuse.errors import UsageError
 from lexifuse.instruction import DEGRADATIONS, Instruction
+from lexifuse.language.account import MARKED, Account
 from lexifuse.language.amounts import place, take_out
 from lexifuse.language.decoding import Answer, decode
 from lexifuse.language.denials import unasked
@@ -27,8 +28,6 @@ WINDOW = 64
 
 _SENTENCE_ENDS = frozenset(".!?;")
 _FIELD = re.compile(r"\b(?:visible|infrared)\.[a-z_]+")
-_MARKED = 0.0
-"""Logit above which a word counts as a reason for a field."""
 
 
 def read_prompt(prompt: str) -> Reading:
@@ -69,10 +68,13 @@ class PromptReader:
             return Reading(prompt, Instruction(), not_understood=_distinct(text.split()))
         if is_foreign(words, speller.is_known):
             return Reading(prompt, Instruction(), not_understood=_distinct(word.text for word in words if word.is_word))
+        return self._read_words(prompt, text, words)
+
+    def _read_words(self, prompt: str, text: str, words: Sequence[Word]) -> Reading:
         typed = [word for word in words if word.text.isascii()]
         remaining, amounts = take_out([word.text for word in typed])
         readable = [typed[index] for index in remaining]
-        repaired = [speller.repair(word.text) if word.is_word else word.text for word in readable]
+        repaired = [self.network.speller.repair(word.text) if word.is_word else word.text for word in readable]
         plain = rephrase(repaired)
         spoken_words = [word.text for word in plain]
         settled = settle(spoken_words, *self._ask(spoken_words))
@@ -92,7 +94,7 @@ class PromptReader:
                 denied=spoken.denied,
             )
         numbers = [(typed[amount.first].start, typed[amount.last].end) for amount in amounts]
-        account = _Account(
+        account = Account(
             text,
             [(readable[w.start].start, readable[w.stop - 1].end) for w in plain],
             marks,
@@ -147,7 +149,7 @@ class PromptReader:
         silent = {
             word.start
             for word, row in zip(plain, marks, strict=True)
-            if word.is_own and row.max() <= _MARKED and word.stop == word.start + 1
+            if word.is_own and row.max() <= MARKED and word.stop == word.start + 1
         }
         rephrased = {at for word in plain if not word.is_own for at in range(word.start, word.stop)}
         known = {
@@ -162,72 +164,9 @@ class PromptReader:
         return _distinct(word.text for word in strange if read_as.get(word, word.text).lower() not in FUNCTION_WORDS)
 
 
-@dataclass(frozen=True)
-class _Account:
-    """Which of the user's own words asked for what.
-
-    Attributes:
-        text: the cleaned prompt.
-        spans: where in the text each word that was read comes from.
-        marks: (W, len(TAGS)), how strongly each word that was read speaks of each field.
-        numbers: where in the text numbers stand that set a field, and which.
-    """
-
-    text: str
-    spans: Sequence[tuple[int, int]]
-    marks: NDArray[np.float32]
-    numbers: Sequence[tuple[int, int, str]] = ()
-
-    def understood(self, instruction: Instruction) -> tuple[tuple[str, str], ...]:
-        """The user's words and the field they set, in the order of the words."""
-        asked = [name for name in TAGS if not name.startswith("highlight") and instruction.value(name)]
-        asked += [f"highlight: {name}" for name in instruction.highlight]
-        found = list(self.numbers)
-        if any(name == "balance" for *_, name in found):
-            asked = [name for name in asked if name != "balance"]
-        for name in asked:
-            spans = {self._span(run): None for run in self._runs(name)}
-            found += [(start, stop, name) for start, stop in spans if not _inside(start, stop, spans)]
-        return tuple((self.text[start:stop], name) for start, stop, name in sorted(found))
-
-    def phrases(self, highlight: Sequence[str]) -> dict[str, str]:
-        """Per object to bring out, the user's words for it, verbatim."""
-        return {name: self._phrase(self._runs(f"highlight: {name}")[0]) for name in highlight}
-
-    def _runs(self, field: str) -> list[range]:
-        """Unbroken stretches of words that ask for a field; the loudest word where none is loud enough."""
-        strength = self.marks[:, TAGS.index(field)]
-        runs: list[range] = []
-        for index in np.flatnonzero(strength > min(_MARKED, float(strength.max()) - 1e-6)).tolist():
-            if runs and runs[-1].stop == index:
-                runs[-1] = range(runs[-1].start, index + 1)
-            else:
-                runs.append(range(index, index + 1))
-        return runs
-
-    def _phrase(self, run: range) -> str:
-        start, stop = self._span(run)
-        return self.text[start:stop]
-
-    def _span(self, run: range) -> tuple[int, int]:
-        starts, stops = zip(*(self.spans[index] for index in run), strict=True)
-        return min(starts), max(stops)
-
-    def own(self, plain: Sequence[PlainWord], texts: Sequence[str]) -> Iterator[str]:
-        """The user's own words for words that were put in their place."""
-        for text in texts:
-            at = next((at for at, word in enumerate(plain) if word.text == text and not word.is_own), None)
-            yield text if at is None else self._phrase(range(at, at + 1))
-
-
 def _outside(words: Sequence[Word], spans: Sequence[tuple[int, int]]) -> list[Word]:
     """The words that are in none of some stretches of text."""
     return [word for word in words if not any(start <= word.start < stop for start, stop in spans)]
-
-
-def _inside(start: int, stop: int, spans: Iterable[tuple[int, int]]) -> bool:
-    """Whether a stretch of text is part of a longer one."""
-    return any(first <= start and stop <= last and (first, last) != (start, stop) for first, last in spans)
 
 
 def windows(words: Sequence[str], longest: int = WINDOW) -> Iterator[tuple[int, int]]:
