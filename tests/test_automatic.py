@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import lexifuse
 from lexifuse import Fuser, Instruction
-from lexifuse.automatic import SHIPPED, override, read_pixels, spoken_of
+from lexifuse.automatic import SHIPPED, is_automatic, override, read_pixels, spoken_of
 from lexifuse.cli import app
 from lexifuse.damage_features import PATCH, PATCHES, damage_features, spread
 from lexifuse.datasets.synthetic import Scene, render_scene
@@ -134,3 +134,27 @@ def test_real_clean_days_are_left_alone(real_data: Path) -> None:
     assert figures.pairs == 12
     assert figures.to_dict()["mean_f1"] > 0.7
     assert figures.false_alarms <= 0.25
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "auto",
+        " AUTO ",
+        "automatic",
+        "fix it",
+        "Enhance!",
+        "please clean it up",
+        "make it look better",
+        "improve the image",
+    ],
+)
+def test_who_asks_for_the_best_alone_lets_the_pixels_speak(words: str) -> None:
+    assert is_automatic(words)
+
+
+@pytest.mark.parametrize(
+    "words", ["", "clear", "good", "fix the noise", "enhance contrast", "make it brighter", "auto, no haze", None, 3]
+)
+def test_who_asks_for_something_does_not(words: object) -> None:
+    assert not is_automatic(words)

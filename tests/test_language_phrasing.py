@@ -48,6 +48,16 @@ def asked(prompt: str) -> set[str]:
         ("haze isn't the issue, rain is", {"visible.rain"}),
         ("thermal contrast is good, colour contrast too", set()),
         ("haze-free but underexposed", {"visible.low_light"}),
+        # Made otherwise.
+        ("make it brighter", {"visible.low_light"}),
+        ("a bit brighter", {"visible.low_light"}),
+        ("make the visible image lighter, please", {"visible.low_light"}),
+        ("make it darker", {"visible.over_exposure"}),
+        ("make it sharper and brighter", {"visible.blur", "visible.low_light"}),
+        ("make it crisp", {"visible.blur"}),
+        ("don't make it brighter", set()),
+        ("make the infrared brighter", set()),
+        ("black and white", set()),
         # Less of something is asked for, unless it is said of a camera.
         ("less noise", {"visible.noise"}),
         ("I want less fog, please", {"visible.haze"}),

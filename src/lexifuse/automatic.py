@@ -5,6 +5,7 @@ A small network reads the numbers of :mod:`lexifuse.damage_features`; what it co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,12 +25,20 @@ AUTOMATIC = "auto"
 TASK = "picture reading"
 """What the card of a network that reads pictures is made for."""
 
+_THE_PICTURE = "(?:it|this|them|everything|(?:the |this |these |my )?(?:image|picture|photo|result|fusion)s?)"
+_FOR_THE_BEST = re.compile(
+    rf"(?:please |just )*(?:{AUTOMATIC}(?:matic(?:ally)?)?"
+    rf"|(?:fix|enhance|improve|restore|repair|optimi[sz]e|clean)(?: up)?(?: {_THE_PICTURE})?(?: up)?"
+    rf"|(?:make {_THE_PICTURE} (?:look )?)?(?:better|nicer|clearer|cleaner)"
+    rf"|make {_THE_PICTURE} (?:look )?(?:good|nice|great|clear|clean|perfect))(?: please)?[.!]*"
+)
+
 SHIPPED = Path(__file__).parent / "weights" / "automatic"
 
 
 def is_automatic(request: object) -> bool:
-    """Whether a request is the one word :data:`AUTOMATIC`."""
-    return isinstance(request, str) and request.strip().lower() == AUTOMATIC
+    """Whether a request is the one word :data:`AUTOMATIC`, or asks for nothing but the best, such as "fix it"."""
+    return isinstance(request, str) and _FOR_THE_BEST.fullmatch(" ".join(request.lower().split())) is not None
 
 
 @dataclass(frozen=True)

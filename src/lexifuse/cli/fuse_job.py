@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lexifuse.account import account_of
+from lexifuse.automatic import is_automatic
 from lexifuse.errors import InputError, UsageError
 from lexifuse.fuser import Fuser, FusionResult
 from lexifuse.images import lost_in, write_image
@@ -43,8 +44,9 @@ class Job:
             raise UsageError(f"the output {out} is one of the inputs: choose another with -o")
         pair = read_pair(infrared, visible, resize=self.resize)
         words = self.own_words.get(visible.stem)
-        reading = self.reading if words is None else read_prompt(words)
-        result = self.fuser.fuse_pair(pair, reading.with_settings(self.settings), automatic=self.automatic)
+        automatic = self.automatic or is_automatic(words)
+        reading = self.reading if words is None else read_prompt("" if is_automatic(words) else words)
+        result = self.fuser.fuse_pair(pair, reading.with_settings(self.settings), automatic=automatic)
         told = self._tell(pair, result, out)
         # Last, so that a picture that is there after an interruption is one whose account is complete.
         result.save(out)

@@ -24,7 +24,7 @@ _CLAUSE_ENDS = frozenset(",.;!?&+") | {"and", "but", "while", "plus"}
 _LOUD = 0.0
 """Logit above which a word has a part in a field."""
 
-_NUMBER = r"(?:\d+(?:[.,]\d+)?|\.\d+)"
+_NUMBER = r"\+?(?:\d+(?:[.,]\d+)?|\.\d+)"
 _PERCENT_SIGN = "(?:%|percent|pct|per cent)"
 _PERCENT = rf"(?P<percent>{_NUMBER}) {_PERCENT_SIGN}"
 _RATIO = rf"(?P<part>{_NUMBER}) (?:/|of|out of) (?P<whole>5|10|100)"
@@ -47,6 +47,8 @@ _BALANCES = tuple(
     re.compile(pattern)
     for pattern in (
         rf"(?<= )balance (?:{_TOWARDS} )*(?P<balance>[-+]?{_NUMBER})(?= )(?! {_PERCENT_SIGN})",
+        rf"(?<= )(?P<first>\d+) [/:-] (?P<second>\d+) (?:in favou?r of |towards? |for )?(?:the )?{_CAMERA}"
+        rf"(?: / {_OTHER_CAMERA})?{_END}",
         rf"(?<= ){_CAMERA} (?:(?:at|=|:|is) )*(?:{_PERCENT}|{_SHARE})"
         rf"(?:{_END}|(?= {_OTHER_CAMERA} (?:at |=|: |is )?\d))",
         rf"(?<= ){_CAMERA} (?:{_PERCENT}|{_SHARE}) of the (?:weight|result|picture|image|mix|blend)(?= )",
@@ -68,7 +70,7 @@ _AMOUNTS = tuple(
         rf"(?<= )(?:\( )?(?:{_TOWARDS} )*{_LEVEL} (?:{_TOWARDS} )*{_RATIO}(?= )(?: \))?",
         rf"(?<= )(?:\( )?{_NO_DATE}{_RATIO}(?: \)(?= )|{_END})",
         rf"(?<= )(?:\( )?(?:{_LEVEL} (?:{_TOWARDS} )*|[:=] )(?P<level>[-+]?{_NUMBER})(?= )(?! {_PERCENT_SIGN})(?: \))?",
-        rf"(?<= )(?:[:=] )?(?P<unknown>-{_NUMBER})(?: {_PERCENT_SIGN})?(?= )",
+        rf"(?<= )(?:[:=] )?(?P<negative>-{_NUMBER})(?: {_PERCENT_SIGN})?(?= )",
         rf"(?<= )(?:by )?(?P<unknown>{_NUMBER}) (?:stops?|ev|db|times|x)(?= )(?! \d)",
         rf"(?<= )(?P<bare>{_NUMBER}){_END}",
     )
@@ -205,8 +207,10 @@ def _found(words: Sequence[str]) -> Iterable[Amount]:
                 continue
             if "whole_picture" in groups and "shown" not in groups and not DAMAGE_WORDS.keys().isdisjoint(words):
                 continue  # "grain, visible only" says where the grain is
-            if "bare" in groups and before not in DAMAGE_WORDS:
+            if groups.keys() & {"bare", "negative"} and before not in DAMAGE_WORDS:
                 continue
+            if "level" in groups and before.isdigit():
+                continue  # "9:30"
             value = _balance(groups) if is_balance else _share(groups)
             yield Amount(0, first, last, None if before in _OTHER_QUANTITIES else value, is_balance)
             # What was read is blotted out, at its length.
@@ -230,8 +234,11 @@ def _number(text: str) -> float:
 
 def _share(groups: Mapping[str, str]) -> float | None:
     """0..1; None for what is no share."""
-    if "unknown" in groups:
+    if groups.keys() & {"unknown", "negative"}:
         return None
+    if "first" in groups:
+        first, second = _number(groups["first"]), _number(groups["second"])
+        return first / 100 if first + second == 100 else None
     if "percent" in groups:
         share = _number(groups["percent"]) / 100
     elif "whole" in groups:

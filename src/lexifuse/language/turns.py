@@ -53,7 +53,29 @@ _PRAISE = (
     "|a (?:great|good|perfect|lovely|nice) [a-z]+)"
 )
 
+_ADVERB = "(?:(?:a )?(?:bit|little|lot|much|slightly|far|way|tad) )?"
+_IMAGE = "(?:it|this|that|everything|(?:the |this |my )?(?:whole )?(?:image|picture|photo|pic|result|output|scene))"
+_ONE = rf"(?:the )?({_CAMERA})(?: (?:image|picture|one|camera))?"
+_STOP = "(?= please| and| but| [,.;!]|$)"
+
 TURNS: tuple[tuple[str, str], ...] = (
+    # Made otherwise.
+    (rf"make {_ONE}(?: look)? ({_ADVERB})(?:brighter|lighter)", r"\1 is \2too dark"),
+    (rf"make {_ONE}(?: look)? ({_ADVERB})(?:darker|dimmer)", r"\1 is \2too bright"),
+    (
+        rf"make {_IMAGE}(?: look)? ({_ADVERB})(?:brighter|lighter)|^({_ADVERB})(?:brighter|lighter){_STOP}",
+        r"is \1\2too dark",
+    ),
+    (
+        rf"make {_IMAGE}(?: look)? ({_ADVERB})(?:darker|dimmer)|^({_ADVERB})(?:darker|dimmer){_STOP}",
+        r"is \1\2too bright",
+    ),
+    (
+        rf"((?:sharper|smoother|less noisy|less foggy|less hazy|cleaner) (?:,|and) )(?:brighter|lighter){_STOP}",
+        r"\1brighten the image",
+    ),
+    (rf"make {_IMAGE}(?: look)? (?:sharp|crisp|crisper)", "sharpen the image"),
+    (rf"make {_ONE} (?:pop|stand out|shine)", r"more \1"),
     # Whose it is.
     (r"(?:stripe|striped|striping|banding|column|row) (?:pattern )?noise", "stripes"),
     (r"night (?:vision )?(camera|cam|sensor|channel)(?= )", r"infrared \1"),
