@@ -33,6 +33,7 @@ IDIOMS: tuple[tuple[str, str], ...] = (
     (r"(?:is|'s) meh", "is poor"),
     (r"over ?-? ?exposured", "overexposed"),
     (r"over - exposure", "overexposure"),
+    (r"back ?-? ?lit|backlight(?:ing)?|against the (?:light|sun)", "dark"),
     (r"black and white|gr[ae]y ?scale|monochrome", "monochrome"),
     (r"(?:keep|preserve|retain) (?:the |all |all the )?(?:fine |small )?details?", "keep the fine texture"),
     (r"more (?:fine )?details?(?= please| [,.;!]|$)", "keep the fine texture"),
