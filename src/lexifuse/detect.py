@@ -24,6 +24,7 @@ OVERLAP = 0.6
 MOST = 300
 """Detections per class that go into non-maximum suppression, by descending score."""
 
+_ROOMY = 4  # times the longest side, from which on pictures are shrunk before they become floats
 LONGEST = 1280
 """Longer pictures are made smaller before they are looked at, pixels; boxes are given in the picture's own."""
 
@@ -74,7 +75,8 @@ class Detector:
         """
         pixels = read_picture(image, "picture").pixels
         height, width = pixels.shape[:2]
-        planes = _shrunk(to_float(pixels), self.longest)
+        # In its own depth at first: a panorama in floats would take gigabytes.
+        planes = _shrunk(to_float(_shrunk(pixels, _ROOMY * self.longest)), self.longest)
         seen = [self._look(_shrunk(planes, max(1, round(scale * max(planes.shape[:2]))))) for scale in self.scales]
         boxes, scores = (np.concatenate(found) for found in zip(*seen, strict=True))
         least = self.threshold if threshold is None else threshold
@@ -142,7 +144,7 @@ def load_detector(name_or_path: str | Path = "", *, threads: int = 0, provider: 
     return Detector(find_detector(name_or_path), threads=threads, provider=provider)
 
 
-def _shrunk(planes: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
+def _shrunk(planes: NDArray[Any], longest: int) -> NDArray[Any]:
     side = max(planes.shape[:2])
     if side <= longest:
         return planes
@@ -150,4 +152,4 @@ def _shrunk(planes: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
 
     scale = longest / side
     size = max(1, round(planes.shape[1] * scale)), max(1, round(planes.shape[0] * scale))
-    return np.asarray(cv2.resize(planes, size, interpolation=cv2.INTER_AREA), np.float32)
+    return np.asarray(cv2.resize(planes, size, interpolation=cv2.INTER_AREA), planes.dtype)
