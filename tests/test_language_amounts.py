@@ -51,6 +51,7 @@ def severities(prompt: str) -> dict[str, float]:
         ("haze 1", {"visible.haze": 1.0}),
         ("make it 20% brighter", {"visible.low_light": 0.2}),
         ("brightness +30%", {"visible.low_light": 0.3}),
+        ("increase the contrast 20%", {"infrared.low_contrast": 0.2}),
         ("haze between 40 and 60 %", {"visible.haze": 0.5}),
         ("more than 80 % noise", {"visible.noise": 0.8}),
     ],
@@ -78,6 +79,7 @@ def test_a_number_says_how_much(prompt: str, expected: dict[str, float]) -> None
         ("give the thermal 30 percent of the weight", -0.4),
         ("show only infrared", 1.0),
         ("80/20 thermal/visible", 0.6),
+        ("60/40 thermal to visible", 0.2),
         ("60-40 in favour of the visible", -0.2),
         ("visible only", -1.0),
         ("without infrared", -1.0),
@@ -99,7 +101,16 @@ def test_the_account_quotes_the_number() -> None:
 
 @pytest.mark.parametrize(
     ("prompt", "number"),
-    [("brighten it by 2 stops", "by 2 stops"), ("200% brighter", "200%"), ("haze level 7", "level 7")],
+    [
+        ("brighten it by 2 stops", "by 2 stops"),
+        ("200% brighter", "200%"),
+        ("haze level 7", "level 7"),
+        ("haze 5", "5"),
+        ("haze -0.5", "-0.5"),
+        ("gaussian noise, sigma=0.1", "=0.1"),
+        ("haze 40 %, 60 %", "60 %"),
+        ("contrast 30 %", "30 %"),
+    ],
 )
 def test_a_number_of_an_unknown_scale_is_reported(prompt: str, number: str) -> None:
     reading = read_prompt(prompt)

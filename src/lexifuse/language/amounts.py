@@ -48,7 +48,7 @@ _BALANCES = tuple(
     for pattern in (
         rf"(?<= )balance (?:{_TOWARDS} )*(?P<balance>[-+]?{_NUMBER})(?= )(?! {_PERCENT_SIGN})",
         rf"(?<= )(?P<first>\d+) [/:-] (?P<second>\d+) (?:in favou?r of |towards? |for )?(?:the )?{_CAMERA}"
-        rf"(?: / {_OTHER_CAMERA})?{_END}",
+        rf"(?: (?:/|:|-|to|and|vs|versus) (?:the )?{_OTHER_CAMERA})?{_END}",
         rf"(?<= ){_CAMERA} (?:(?:at|=|:|is) )*(?:{_PERCENT}|{_SHARE})"
         rf"(?:{_END}|(?= {_OTHER_CAMERA} (?:at |=|: |is )?\d))",
         rf"(?<= ){_CAMERA} (?:{_PERCENT}|{_SHARE}) of the (?:weight|result|picture|image|mix|blend)(?= )",
@@ -79,6 +79,8 @@ _OTHER_QUANTITIES = frozenset(
     {"sigma", "std", "variance", "iso", "gamma", "snr", "psnr", "exposure", "contrast", "aperture"}
 )
 """What a number is said of that is no share of damage."""
+
+_RAISING = frozenset({"increase", "raise", "boost", "improve", "enhance", "stretch", "more", "higher"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +213,16 @@ def _found(words: Sequence[str]) -> Iterable[Amount]:
                 continue
             if "level" in groups and before.isdigit():
                 continue  # "9:30"
+            other = before in _OTHER_QUANTITIES and not (before == "contrast" and _is_raised(words, found.group()))
             value = _balance(groups) if is_balance else _share(groups)
-            yield Amount(0, first, last, None if before in _OTHER_QUANTITIES else value, is_balance)
+            yield Amount(0, first, last, None if other else value, is_balance)
             # What was read is blotted out, at its length.
             text = text[: found.start()] + re.sub(r"[^ ]", "_", found.group()) + text[found.end() :]
+
+
+def _is_raised(words: Sequence[str], number: str) -> bool:
+    """Whether something is to become more by a number: "increase the contrast by 20 %", "contrast +20 %"."""
+    return "+" in number or not _RAISING.isdisjoint(words)
 
 
 def _speaks_of_damage(words: Sequence[str], first: int, last: int) -> bool:

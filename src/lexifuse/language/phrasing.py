@@ -2,8 +2,8 @@
 
 The network knows words well and turns of phrase less so: "without the haze it would be perfect" asks for what it seems
 to deny, "no rain, fog or noise" denies three things, and "the IR has a venetian blind effect" is about stripes. Each
-rule of ``turns.py`` is one such turn, and ``idioms.py`` has figures of speech. Every plain word knows which of the
-user's words it stands for, so that the account of a reading stays in the user's words.
+rule of ``turns.py`` and ``wants.py`` is one such turn, and ``idioms.py`` has figures of speech. Every plain word knows
+which of the user's words it stands for, so that the account of a reading stays in the user's words.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from lexifuse.language.idioms import IDIOMS
 from lexifuse.language.turns import TURNS
+from lexifuse.language.wants import WANTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class PlainWord:
 
 
 _WHOLE = r"(?<!\S)(?:{})(?!\S)"
-_PATTERNS = [(re.compile(_WHOLE.format(pattern)), plain) for pattern, plain in (*IDIOMS, *TURNS)]
+_PATTERNS = [(re.compile(_WHOLE.format(pattern)), plain) for pattern, plain in (*WANTS, *IDIOMS, *TURNS)]
 
 
 def rephrase(words: Sequence[str]) -> list[PlainWord]:

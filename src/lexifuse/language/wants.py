@@ -1,0 +1,257 @@
+"""Turns of phrase in which somebody wants a picture otherwise, and the plain words for them.
+
+"Too much thermal", "the thermal should be less noisy", "keep the people visible": they meet the words first, before
+:mod:`lexifuse.language.idioms` and :mod:`lexifuse.language.turns`, and are written like these.
+"""
+
+from __future__ import annotations
+
+from lexifuse.language.word_groups import CAMERA, IMAGE, NOT, NOUN, OBJECT_LIST, STATE, STOP, VISIBLE
+
+_INFRARED = "(?:infrared|ir|thermal|heat|lwir|mwir)"
+_PART = "(?: (?:image|picture|camera|one|part|signal|channel|data|content))?"
+_END = r"(?= (?:in|on|here|now|please|and|but|for|,|\.|;|!|\?)|$)"
+_FUSED = (
+    "(?:result|output|fusion|fused (?:image|picture|one|result)|mix|blend|final (?:image|picture|result)|image|picture)"
+)
+_HOW = "(?:a bit |a little |a lot |much |far |slightly |way )?"
+_TOO = "(?:far |much |way |a bit |a little )?too"
+_NOT_ASKED = (
+    "(?<!not )(?<!use )(?<!using )(?<!want )(?<!add )(?<!show )(?<!give )(?<!never )(?<!without )(?<!have )(?<!let )"
+)
+_WANTING = "(?<!don't )(?<!not )(?:want|need|like|get)"
+_SHALL = "(?:should|must|has to|needs to|ought to|could) be"
+_THE_IMAGE = "(?:it|this|the (?:image|picture|photo|result))"
+_OTHERWISE = rf"(?= {_HOW}(?:less {STATE}|darker|dimmer|lighter|brighter|sharper)(?! than))"
+_SHADOWS = "(?:the )?(?:shadows?|dark (?:areas|parts|regions|corners))"
+_LARGE = "(?:three quarters|two thirds|four fifths)"
+_SMALL = "(?:a|one) (?:quarter|third|fifth)"
+_READABLE = "(?:visible|readable|legible|recogni[sz]able)"
+_DAMAGED_VISIBLE = (
+    "(?:dark|dim|underexposed|overexposed|hazy|foggy|misty|rainy|blurry|blurred"
+    "|(?:has |with )?(?:haze|fog|rain|blur|glare))"
+)
+_DAMAGED_INFRARED = (
+    "(?:(?:very )?(?:striped|stripy|banded|flat|low contrast)|(?:has |shows )?(?:stripes|lines|banding))"
+)
+_FIRST = "(?:the )?(?:(?:first|1 st)(?: (?:image|picture|one|photo))?|(?:image|picture) 1)"
+_SECOND = "(?:the )?(?:(?:second|2 nd)(?: (?:image|picture|one|photo))?|(?:image|picture) 2)(?= is| has| looks| shows)"
+_AND = r"(,|;|\.|and|but|, and|, but|while)"
+_SAID = "(?:is |has |looks )?(?:very |too |a bit |slightly )?"
+_REPAIR = (
+    "(?:denoising|dehazing|deraining|deblurring|destriping|sharpening|brightening|denoise|dehaze|derain|deblur|destripe"
+    "|sharpen|brighten|noise removal|noise reduction|stripe removal|haze removal)"
+)
+_UNSEEN = "(?:can't|cannot|can not|can hardly|can barely) (?:see|make out)"
+
+WANTS: tuple[tuple[str, str], ...] = (
+    # More and less of a camera.
+    (rf"{_NOT_ASKED}(?:way|far|a lot|very much) too much (?:of )?(?:the )?({CAMERA}){_PART}{_END}", r"a lot less \1"),
+    (
+        rf"{_NOT_ASKED}(?:a bit|a little|slightly) too much (?:of )?(?:the )?({CAMERA}){_PART}{_END}",
+        r"slightly less \1",
+    ),
+    (rf"{_NOT_ASKED}too much (?:of )?(?:the )?({CAMERA}){_PART}{_END}", r"less \1"),
+    (
+        rf"(?:is |are |there's |there is )?(?:not|isn't|isn't there) enough (?:of )?(?:the )?({CAMERA}){_PART}{_END}"
+        rf"|(?:far |way |much )?too little (?:of )?(?:the )?({CAMERA}){_PART}{_END}",
+        r"more \1\2",
+    ),
+    (
+        rf"(?:the )?({CAMERA}){_PART} (?:is |looks |seems )?{_TOO} (?:weak|subtle)(?: in (?:the |this |my )?{_FUSED})?",
+        r"more \1",
+    ),
+    (
+        rf"(?:the )?({CAMERA}){_PART} (?:is )?(?:barely|hardly|scarcely|not|almost not) "
+        rf"(?:visible|noticeable|there|present) in (?:the |this |my )?{_FUSED}",
+        r"more \1",
+    ),
+    (
+        rf"(?<!not )(?:is |looks |look |seems )?{_TOO} (?:much like |much like a |much like the )?({_INFRARED}){_PART}"
+        r"(?: looking| - looking| - like)?(?= [,.;!]| and| but|$)",
+        r", use less \1",
+    ),
+    (rf"{_LARGE} (?:of )?(?:the )?({CAMERA})(?= (?:and |, )?(?:{_LARGE}|{_SMALL})| [,.;!]| please|$)", r"more \1"),
+    (
+        rf"{_SMALL} (?:of )?(?:the )?({CAMERA})(?= (?:and |, )?(?:{_LARGE}|{_SMALL}|more)| [,.;!]| please|$)",
+        r"less \1",
+    ),
+    (
+        r"(?:looks? |make it |make it look )(?:more )?like (?:a |the )?(?:photo|photograph|daylight photo|rgb|rgb image"
+        r"|visible image|daylight image)(?= please| [,.;!]|$)",
+        "more visible",
+    ),
+    # Brighter, darker, less of something.
+    (
+        rf"(?:the )?({CAMERA}){_PART} {_SHALL} ({_HOW})less ({STATE})(?! than)",
+        r"\1 is \2too \3",
+    ),
+    (
+        rf"(?<!don't )(?<!not )(?:make|want|need|like|get) (?:the )?({CAMERA}){_PART}(?: to be)? ({_HOW})less ({STATE})"
+        r"(?! than)",
+        r"\1 is \2too \3",
+    ),
+    (
+        rf"(?:the )?({CAMERA}){_PART} {_SHALL} ({_HOW})(?:brighter|lighter)(?! than)"
+        rf"|{_WANTING} (?:the )?({CAMERA}){_PART}(?: to be)? ({_HOW})(?:brighter|lighter)(?! than)",
+        r"\1\3 is \2\4too dark",
+    ),
+    (
+        r"(?<!don't )(?<!not )(?<!never )(?:want|need|would like|'d like|like|prefer|have|get) "
+        rf"{_THE_IMAGE}(?: to be)?{_OTHERWISE}",
+        "make it",
+    ),
+    (rf"{_THE_IMAGE} {_SHALL}{_OTHERWISE}", "make it"),
+    (
+        rf"^(?:please )?({_HOW})less (?:light|brightness|exposure){STOP}"
+        rf"|(?:want|need|give it|give me|with|like) ({_HOW})less (?:light|brightness|exposure){STOP}",
+        r"is \1\2too bright",
+    ),
+    (
+        r"(?:make it )?(?:two times|three times|twice|thrice|many times|double) "
+        r"(?:as bright|brighter|the brightness|the light)|double the (?:brightness|light)",
+        "make it much brighter",
+    ),
+    (
+        rf"make {IMAGE} (?:look )?(?:like |as )?(?:if |in )?(?:it's |it is |it was |it were )?"
+        rf"(?:daytime|day time|day - time|daylight|day light|day){STOP}",
+        "brighten the dark image",
+    ),
+    (
+        r"(?:don't|do not|never) (?:change|alter|adjust|modify|touch|mess with) (?:the )?(?:brightness|exposure)"
+        r"|(?:leave|keep) (?:the )?(?:brightness|exposure)(?: level)? "
+        r"(?:alone|as is|as it is|unchanged|untouched|the same|constant)"
+        r"|no (?:brightness|exposure) (?:changes?|adjustments?)",
+        "do not brighten it , do not darken it",
+    ),
+    (rf"(?:skip|omit|leave out|forget) (?:the |any |all )?({_REPAIR})", r"no \1"),
+    (rf"^to ({STATE})(?= please| and| but| [,.;!]|$)", r"too \1"),
+    # Shadows, night and glare.
+    (
+        r"(?:lift|open(?: up)?|raise|recover|boost|bring up|bring out|pull up) (?:the |all )?shadows?",
+        "brighten the shadows",
+    ),
+    (
+        rf"(?:more|show|recover|bring out|see) (?:the |more |some )?(?:details?|information) (?:in|of|from) {_SHADOWS}"
+        r"|(?:more|show|recover|bring out)(?: the)? shadow details?",
+        "brighten the shadows",
+    ),
+    (
+        rf"{_UNSEEN} (?:any |the |much |anything |a thing )?(?:details? )?in {_SHADOWS}"
+        rf"|nothing (?:is )?(?:visible|to see|to be seen|can be seen) in {_SHADOWS}",
+        "the shadows are very dark",
+    ),
+    (
+        r"(?:at |around |it's |it is |about )*(?:(?:12|[1-4]) (?:: \d\d )?am|(?:9|10|11) (?:: \d\d )?pm)(?= |$)",
+        "at night",
+    ),
+    (
+        r"(?:a )?moonless(?: night)?|moonlit(?: night)?|(?:by |in )?moon ?light(?: only)?|(?:by |in )?star ?light"
+        r"(?: only)?|(?:at |past |around )?midnight|(?:in the )?late evening",
+        "at night",
+    ),
+    (
+        rf"no (?:street ?)?(?:lights?|lamps?|lighting)(?: (?:anywhere|around|on|at all))?{STOP}"
+        rf"|(?<!the )(?:lights|lamps) (?:are |were )?(?:off|out){STOP}",
+        "in the dark",
+    ),
+    (
+        r"night vision(?: (?:image|picture|view|feed|footage))?(?= (?:is|has|shows|looks|are|noisy|grainy|:|=))",
+        "the infrared image",
+    ),
+    (
+        r"back ?-? ?lit by (?:the |a )?(?:low |setting |rising )?(?:sun|sky|light|window|lamps?|headlights)",
+        "dark",
+    ),
+    (
+        r"(?:sunset|sunrise|sundown) glare(?: (?:on|in|through) (?:the )?(?:windshield|windscreen|window|lens|glass))?",
+        "sun glare",
+    ),
+    (
+        r"glare (?:from|of) (?:the )?(?:oncoming|approaching|passing|other)? ?(?:cars?|vehicles?|traffic|trucks?)"
+        r"|(?:oncoming|approaching) (?:cars?|vehicles?|traffic) (?:dazzles?|blinds?|glares?)",
+        "glare from headlights",
+    ),
+    (r"low sun(?! ?light)(?= in| ,| \.|$)", "the sun shines into the lens"),
+    # Which camera it is said of.
+    (rf"({CAMERA}) : ({STATE}|{NOUN}) , ({STATE}|{NOUN})(?= [.;])", r"\1 : \2 , \1 : \3"),
+    (rf"({CAMERA}) = ([a-z]+)(?= {CAMERA} =)", r"\1 is \2 ,"),
+    (
+        rf"(?:the )?({CAMERA}){_PART} {NOT} ({STATE}) (?:,|;|but|, but) (?:only|just) (?:the )?({CAMERA}){_PART}"
+        r"(?: is)?(?= [.!;]|$)",
+        r"\1 is not \2 , the \3 is \2",
+    ),
+    # The damage gives away which of two pictures is which, whatever their order.
+    (rf"{_FIRST} ({_SAID}{_DAMAGED_VISIBLE}) {_AND} {_SECOND}", r"the visible image \1 \2 the infrared image"),
+    (rf"{_FIRST} ({_SAID}{_DAMAGED_INFRARED}) {_AND} {_SECOND}", r"the infrared image \1 \2 the visible image"),
+    (
+        rf"({_INFRARED}{_PART}) (?:is|looks|seems) ((?:very |too |rather |quite |so |a bit )*)(?:faint|pale)"
+        r"(?= [,.;!]|$| and| but)",
+        r"\1 is \2low in contrast",
+    ),
+    (r"(?:un ?)?cooled (?:thermal |infrared )?(sensor|camera|detector|imager|core)", r"thermal \1"),
+    (rf"({NOUN}) (?:max|maximum|maximal|to the max)(?= [,.;!]|$)", r"severe \1"),
+    (rf"({NOUN}) (?:min|minimum|minimal)(?= [,.;!]|$)", r"slight \1"),
+    # Colours.
+    (
+        r"(?:more |a bit more |a little more |much more )?(?:vivid|saturated|vibrant|colou?rful|rich|richer|brighter"
+        r"|stronger|deeper|intense|bold|bolder) colou?rs?(?= please| [,.;!]| and| but|$)|more colou?r saturation"
+        r"|more saturation",
+        "keep the colours",
+    ),
+    (
+        r"(?:the )?colou?rs? (?:are|is|look|looks|seem|seems|come out) "
+        r"(?:too |very |a bit |so |rather |really |all )*(?:dull|flat|pale|faded|washed out|weak|bland)"
+        r"|(?:dull|pale|faded|washed out) colou?rs?",
+        "keep the colours",
+    ),
+    # Objects.
+    (
+        rf"(?:keep|leave) ({OBJECT_LIST}) (?:clearly |well |easily |still )*(?:{_READABLE}|in view)",
+        r"highlight \1",
+    ),
+    (
+        rf"({OBJECT_LIST}) (?:should|must|have to|has to|need to|needs to) (?:stay|remain|be kept|be) "
+        rf"(?:clearly |well |easily )*{_READABLE}",
+        r"highlight \1",
+    ),
+    (r"(?:thermal|hot|warm|heat) targets?", "hot spots"),
+    (
+        rf"(?:overlay|superimpose|blend in|put|paste) ({OBJECT_LIST}|(?:the )?hot (?:objects|things|spots)) "
+        rf"(?:on|onto|over|on top of|into|in) (?:the )?{VISIBLE}(?: (?:image|picture|photo|one))?",
+        r"highlight \1",
+    ),
+    (
+        rf"(?:use )?(?:the )?{_INFRARED}(?: (?:image|camera))? (?:only )?(?:for|on) ({OBJECT_LIST}) "
+        r"(?:,|and|but|, and) "
+        rf"(?:use )?(?:the )?{VISIBLE}(?: (?:image|camera))? (?:for|on) "
+        r"(?:everything else|all else|the rest|the background|the scene)",
+        r"highlight \1",
+    ),
+    (
+        rf"(?:with |use |show )?(?:the )?{_INFRARED}(?: (?:image|camera))? (?:only|just) (?:for|on|where there are) "
+        rf"({OBJECT_LIST})",
+        r"highlight \1",
+    ),
+    (
+        rf"(?:a )?(?:darker|dimmer|dark|dim|subdued) background ,? ?(?:and |with |but )?(?:a )?bright(?:er)? "
+        rf"({OBJECT_LIST})",
+        r"highlight \1",
+    ),
+    (r"(?:dim|darken|subdue|tone down) (?:the |everything in the )background", "hide the background"),
+    (
+        rf"(?:i |we )?(?:want to |need to |have to |must |help me )?count (?:the |all )?({OBJECT_LIST})",
+        r"highlight \1",
+    ),
+    (
+        r"(?:keep|make|show|find|highlight|see) (?:the |all |their |people's )*faces?"
+        r"(?: (?:readable|visible|recogni[sz]able|clear|clearly))?",
+        "highlight people",
+    ),
+    (
+        r"fox(?:es)?|rabbits?|hares?|badgers?|raccoons?|squirrels?|hedgehogs?|wol(?:f|ves)|boars?|moose|elks?|rhinos?"
+        r"|elephants?|hyenas?|lions?|goats?|pigs?|birds?",
+        "animals",
+    ),
+    (r"(?:by|at|near|behind|over|along|through|beside|next to) (?:the |a )?(?:border |garden )?fences?", "there"),
+)
