@@ -39,6 +39,7 @@ __all__ = [
 
 _SAMPLE = 1_000_000  # pixels that the range of an infrared picture is taken of
 _RAW_COUNTS = 0.25  # share of the 16 bits: what 14 of them fill at most
+_FEW = 1_000  # pixels that are too few to tell a range
 _OUTLIERS = 0.001  # share of the pixels at either end: dead and stuck ones
 _MARGIN = 0.05  # of the range, left at either end
 _ROWS = 512
@@ -128,7 +129,7 @@ def read_pair(infrared: Source, visible: Source, *, resize: bool = False) -> Ima
 
 def _of_full_range(infrared: NDArray[Any]) -> tuple[NDArray[Any], str]:
     """Raw counts, 12 or 14 bits of 16, brought to the whole range, and a note; any other picture as it is."""
-    if infrared.dtype != np.uint16:
+    if infrared.dtype != np.uint16 or infrared.size < _FEW:
         return infrared, ""
     step = max(1, round((infrared.size / _SAMPLE) ** 0.5))
     low, high = np.quantile(infrared[::step, ::step], (_OUTLIERS, 1 - _OUTLIERS)).tolist()
