@@ -39,6 +39,7 @@ __all__ = [
 
 _SAMPLE = 1_000_000  # pixels that the range of an infrared picture is taken of
 _RAW_COUNTS = 0.25  # share of the 16 bits: what 14 of them fill at most
+_NOISE_ALONE = 0.001  # share of the 16 bits that a covered lens may fill: 65 counts
 _FEW = 1_000  # pixels that are too few to tell a range
 _OUTLIERS = 0.001  # share of the pixels at either end: dead and stuck ones
 _MARGIN = 0.05  # of the range, left at either end
@@ -134,7 +135,7 @@ def _of_full_range(infrared: NDArray[Any]) -> tuple[NDArray[Any], str]:
     step = max(1, round((infrared.size / _SAMPLE) ** 0.5))
     low, high = np.quantile(infrared[::step, ::step], (_OUTLIERS, 1 - _OUTLIERS)).tolist()
     share = (high - low) / 65535
-    if not 0 < share < _RAW_COUNTS:
+    if not _NOISE_ALONE < share < _RAW_COUNTS:
         return infrared, ""
     margin = _MARGIN * (high - low)
     low, high = max(low - margin, 0.0), min(high + margin, 65535.0)
