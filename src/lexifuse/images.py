@@ -151,6 +151,11 @@ def lost_in(path: str | os.PathLike[str], image: NDArray[Any], *, alpha: NDArray
     return tuple(lost)
 
 
+def longest_side(suffix: str) -> int:
+    """The most pixels a side that the format of one of :data:`SUFFIXES` holds."""
+    return _FORMATS[suffix].longest
+
+
 # ---- reading ----
 
 

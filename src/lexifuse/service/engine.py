@@ -15,6 +15,7 @@ from lexifuse.automatic import is_automatic, read_pixels
 from lexifuse.boxes import Detection
 from lexifuse.detect import Detector, detectors, load_detector
 from lexifuse.fuser import Fuser, FusionResult, load
+from lexifuse.images import longest_side
 from lexifuse.language import Reading, read_prompt
 from lexifuse.models import Model, find_model, shipped_models
 from lexifuse.service.problems import ProblemError
@@ -31,9 +32,6 @@ PICTURE_FORMATS: Mapping[str, tuple[str, str]] = {
     "tiff": (".tif", "image/tiff"),
 }
 """Formats of the answer: suffix and media type."""
-
-_LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
-"""Pixels of a picture's longer side that a format can hold, where it has a limit that uploads can exceed."""
 
 
 @dataclass(frozen=True)
@@ -257,8 +255,8 @@ class _Clock:
 
 def _check_size(pair: ImagePair, picture_format: str) -> None:
     """Refuse what the answer's format cannot hold before it is fused."""
-    longest = _LONGEST_SIDE.get(picture_format)
-    if longest is not None and max(pair.width, pair.height) > longest:
+    longest = longest_side(PICTURE_FORMATS[picture_format][0])
+    if max(pair.width, pair.height) > longest:
         raise ProblemError(
             "invalid",
             f"{picture_format} holds pictures of up to {longest:,} pixels a side, "

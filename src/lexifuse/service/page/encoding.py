@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lexifuse.images import write_image
+from lexifuse.images import longest_side, write_image
 from lexifuse.pixels import change_depth
 from lexifuse.service.page.store import Content
 
@@ -21,7 +21,6 @@ LOSSLESS_PIXELS = 3_000_000
 downloads are always PNG."""
 
 _JPEG_QUALITY = 95
-_LONGEST_JPEG = 65_500
 _THUMBNAIL = (240, 180)
 _THUMBNAIL_QUALITY = 85
 
@@ -32,7 +31,7 @@ def shown(image: NDArray[Any]) -> Content:
 
     picture = Image.fromarray(np.ascontiguousarray(change_depth(image, np.uint8)))
     file = io.BytesIO()
-    if image.shape[0] * image.shape[1] <= LOSSLESS_PIXELS or max(image.shape[:2]) > _LONGEST_JPEG:
+    if image.shape[0] * image.shape[1] <= LOSSLESS_PIXELS or max(image.shape[:2]) > longest_side(".jpg"):
         picture.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)  # As for files: quick, and small enough.
         return Content(file.getvalue(), "image/png")
     picture.save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
