@@ -88,8 +88,11 @@ def test_right_words_are_carried_out_in_full(fuser: Fuser, day: Scene, degradati
     assert result.carried_out == asked and not any("left nearly alone" in note for note in result.notes)
 
 
-def test_a_network_that_hears_words_is_told_all_of_them(day: Scene) -> None:
+def test_a_network_that_hears_words_is_not_told_of_what_is_plainly_not_there(day: Scene) -> None:
     from lexifuse import load
 
-    result = load("text-if-small").fuse(day.infrared, day.visible, "it is hazy")
-    assert result.carried_out == result.instruction and result.carried_out.severity(HAZE) > 0.2
+    session = load("text-if-small").session(day.infrared, day.visible)
+    told, insisted = session.fuse("it is hazy"), session.fuse("it is hazy", insist=True)
+    np.testing.assert_array_equal(told.image, session.fuse().image)
+    assert told.instruction == insisted.carried_out != told.carried_out
+    assert np.abs(insisted.image.astype(int) - told.image).max() > 2

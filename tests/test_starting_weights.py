@@ -15,6 +15,7 @@ import torch
 
 from lexifuse.errors import ModelError
 from lexifuse.graphs import open_graph
+from lexifuse.language.encoder import token_states
 from lexifuse.models import find_model, write_card
 from lexifuse.runtime import ask_graph
 from lexifuse.training.export import to_onnx
@@ -41,6 +42,19 @@ def test_a_shipped_model_can_be_trained_further(name: str) -> None:
     with torch.no_grad():
         found = network(*(torch.from_numpy(value) for value in given.values())).clamp(0, 1).numpy()
     np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+def test_a_shipped_model_in_two_halves_can_be_trained_further() -> None:
+    family = family_of(load_recipe("text-if-small"))
+    network = family.network().eval()
+    load_start("text-if-small", family, network)
+    given = {**inputs(), "conditioning": token_states("the visible image is dark")[None]}
+    answers: dict[str, np.ndarray] = dict(given)
+    for graph in find_model("text-if-small").graphs():
+        answers |= ask_graph(open_graph(graph, "the network"), answers)
+    with torch.no_grad():
+        found = network(*(torch.from_numpy(value) for value in given.values())).clamp(0, 1).numpy()
+    np.testing.assert_allclose(found, answers["fused"], atol=1e-4)
 
 
 def test_every_weight_comes_back_as_it_was(tmp_path: Path) -> None:

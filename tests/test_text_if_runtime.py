@@ -24,6 +24,7 @@ import lexifuse
 from lexifuse import runtime
 from lexifuse.cli import app
 from lexifuse.datasets.synthetic import Scene
+from lexifuse.degradations import degrade_pair
 from lexifuse.errors import ModelError
 from lexifuse.fuser import Fuser, Session
 from lexifuse.instruction import DEGRADATIONS, Instruction
@@ -170,6 +171,12 @@ def test_half_precision_halves_the_files_and_hardly_changes_the_picture(
 # The words
 
 
+@pytest.fixture(scope="module")
+def dusk(day: Scene) -> ImagePair:
+    """A pair of which both sentences are true: what is plainly not there, a network is not told."""
+    return ImagePair(*degrade_pair(day.infrared, day.visible, {"visible.low_light": 0.8, "infrared.noise": 0.8}))
+
+
 def test_the_encoder_without_torch_is_the_one_that_was_trained_with() -> None:
     for sentence in (
         NOTHING_ASKED,
@@ -185,15 +192,25 @@ def test_the_encoder_without_torch_is_the_one_that_was_trained_with() -> None:
     assert token_states("").shape[1] == 384
 
 
-def test_the_sentence_that_was_typed_is_what_the_network_hears(hearing: Fuser, trained: Path, day: Scene) -> None:
-    result = hearing.fuse(day.infrared, day.visible, DARK)
-    wanted = by_torch(trained, day.infrared, day.visible, DARK) * 255
+def test_the_sentence_that_was_typed_is_what_the_network_hears(hearing: Fuser, trained: Path, dusk: ImagePair) -> None:
+    result = hearing.fuse(dusk.infrared, dusk.visible, DARK)
+    wanted = by_torch(trained, dusk.infrared, dusk.visible, DARK) * 255
     assert np.abs(result.image - wanted).max() <= 0.6
-    plain_words = hearing.fuse(day.infrared, day.visible, result.instruction)
+    plain_words = hearing.fuse(dusk.infrared, dusk.visible, result.instruction)
     assert np.abs(plain_words.image.astype(int) - result.image).max() > 2
     assert result.instruction.asked_for() == ("visible.low_light",)
     assert result.notes == plain_words.notes == ()
     assert result.reading is not None and result.reading.prompt == DARK
+
+
+def test_what_the_pictures_plainly_do_not_show_is_not_told(hearing: Fuser, dusk: ImagePair, day: Scene) -> None:
+    told = hearing.fuse(day.infrared, day.visible, DARK)
+    np.testing.assert_array_equal(told.image, hearing.fuse(day.infrared, day.visible).image)
+    assert "the pictures do not show it" in " ".join(told.notes)
+    both = hearing.fuse(dusk.infrared, dusk.visible, f"{DARK}, and the visible picture is hazy")
+    assert "model 'tiny' was told in plain words: the visible image is dark" in both.notes
+    insisted = hearing.fuse(day.infrared, day.visible, DARK, insist=True)
+    assert np.abs(insisted.image.astype(int) - told.image).max() > 2
 
 
 def test_nothing_asked_is_the_plain_sentence(hearing: Fuser, trained: Path, day: Scene) -> None:
@@ -206,20 +223,22 @@ def test_nothing_asked_is_the_plain_sentence(hearing: Fuser, trained: Path, day:
         assert ("the words changed nothing" in " ".join(result.notes)) == bool(words and isinstance(words, str))
 
 
-def test_sliders_speak_plain_words_and_what_is_not_served_is_said(hearing: Fuser, day: Scene) -> None:
+def test_sliders_speak_plain_words_and_what_is_not_served_is_said(hearing: Fuser, day: Scene, dusk: ImagePair) -> None:
     severities = {"visible.haze": 0.9, "infrared.noise": 0.3}
     asked = Instruction().with_values({**severities, "balance": 0.5, "keep_colour": True})
     result = hearing.fuse(day.infrared, day.visible, asked)
-    spoken = hearing.fuse(day.infrared, day.visible, say(severities))
+    spoken = hearing.fuse(day.infrared, day.visible, say(severities), insist=True)
     np.testing.assert_array_equal(result.image, spoken.image)
     cannot = "model 'tiny' cannot do this and left it out: "
     assert result.notes == (f"{cannot}balance", f"{cannot}keep_colour")
-    words = hearing.fuse(day.infrared, day.visible, f"{DARK}; make people stand out")
+    words = hearing.fuse(dusk.infrared, dusk.visible, f"{DARK}; make people stand out")
     assert "model 'tiny' was told in plain words: the visible image is dark" in words.notes
 
 
-def test_the_command_runs_it_and_sliders_override_words(model: Model, pair_files: tuple[Path, Path]) -> None:
-    out = pair_files[0].parent / "fused.png"
+def test_the_command_runs_it_and_sliders_override_words(model: Model, tmp_path: Path, dusk: ImagePair) -> None:
+    out, *pair_files = (tmp_path / name for name in ("fused.png", "ir.png", "visible.png"))
+    for path, picture in zip(pair_files, (dusk.infrared, dusk.visible), strict=True):
+        lexifuse.write_image(path, picture)
     call = ["fuse", *map(str, pair_files), DARK, "-o", str(out), "--model", str(model.folder), "--json"]
     plain_words = "model 'tiny' was told in plain words: the visible image is dark, the visible image is very hazy"
     for more, notes in (([], []), (["--set", "visible.haze=0.9"], [plain_words])):
@@ -240,7 +259,7 @@ def test_the_command_runs_it_and_sliders_override_words(model: Model, pair_files
     ],
 )
 def test_encoders_that_do_not_ship_are_asked_for_in_one_line(
-    model: Model, tmp_path: Path, encoder: str, message: str, day: Scene
+    model: Model, tmp_path: Path, encoder: str, message: str, dusk: ImagePair
 ) -> None:
     copy = Path(shutil.copytree(model.folder, tmp_path / "mine"))
     card = json.loads((copy / "card.json").read_text())
@@ -251,7 +270,7 @@ def test_encoders_that_do_not_ship_are_asked_for_in_one_line(
     heard: list[str] = []
     given = lexifuse.load(copy, text_encoder=lambda sentence: heard.append(sentence) or token_states(sentence))
     for words in (DARK, NOISY, DARK):
-        given.fuse(day.infrared, day.visible, words)
+        given.fuse(dusk.infrared, dusk.visible, words)
     assert heard == [DARK, NOISY]  # each sentence is encoded once
 
 
@@ -282,4 +301,4 @@ def test_a_picture_too_large_to_run_whole_is_tiled_in_a_session_too(
     monkeypatch.setattr(runtime, "WHOLE_PIXELS", 1000)
     monkeypatch.setattr(runtime.Network, "encode", lambda *_: pytest.fail("a large picture was kept"))
     wanted = hearing.network.run(pair.infrared, pair.visible, token_states(DARK))
-    np.testing.assert_array_equal(Session(hearing, pair).fuse(DARK).image, wanted)
+    np.testing.assert_array_equal(Session(hearing, pair).fuse(DARK, insist=True).image, wanted)

@@ -13,7 +13,7 @@ from lexifuse.errors import ModelError
 from lexifuse.instruction import DEGRADATIONS, Instruction
 from lexifuse.language import read_prompt
 from lexifuse.language.encoder import TextEncoder, open_text_encoder
-from lexifuse.language.plain_words import say
+from lexifuse.language.plain_words import NOTHING_ASKED, say
 from lexifuse.models import Model
 from lexifuse.pair import ImagePair
 from lexifuse.statistics import STATISTICS
@@ -36,13 +36,7 @@ class Told:
 
 
 class Conditioner(ABC):
-    """Puts requests into what one kind of network hears.
-
-    Attributes:
-        hears_severities: the network is told how severe each degradation is, and not the words themselves.
-    """
-
-    hears_severities = False
+    """Puts requests into what one kind of network hears."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -67,8 +61,6 @@ class Conditioner(ABC):
 
 class FieldConditioner(Conditioner):
     """For networks that hear an instruction: the card's fields, of the instruction and of the pictures, as (C,)."""
-
-    hears_severities = True
 
     def tell(self, pair: ImagePair, asked: Instruction, prompt: str = "") -> Told:  # noqa: ARG002
         """The words themselves do not matter here: they were read into the instruction."""
@@ -97,14 +89,17 @@ class SentenceConditioner(Conditioner):
 
     def tell(self, pair: ImagePair, asked: Instruction, prompt: str = "") -> Told:  # noqa: ARG002
         """The sentence goes to the network as it is where it says just what is carried out, else in plain words."""
-        notes = self.left_out(asked)
-        plain = say({name: asked.severity(name) for name in DEGRADATIONS})
-        if not asked.asked_for() or not prompt.strip():
+        notes, plain = self.left_out(asked), _plainly(asked)
+        if plain == NOTHING_ASKED or not prompt.strip():
             return Told(self._encode(plain), notes)
         # Sliders and pixels may have had a say since the words were read; and these networks know damage alone.
-        if not notes and not asked.highlight and read_prompt(prompt).instruction == asked:
+        if not notes and not asked.highlight and _plainly(read_prompt(prompt).instruction) == plain:
             return Told(self._encode(prompt))
         return Told(self._encode(plain), (*notes, f"model '{self.model.name}' was told in plain words: {plain}"))
+
+
+def _plainly(asked: Instruction) -> str:
+    return say({name: asked.severity(name) for name in DEGRADATIONS})
 
 
 def conditioner_of(model: Model, text_encoder: TextEncoder | None = None) -> Conditioner:

@@ -187,14 +187,14 @@ class Session:
         return FusionResult(image, asked, seconds, self.pair.alpha, reading, seen, tuple(notes), weighed.instruction)
 
     def weighed(self, asked: Instruction, by_hand: Collection[str] = (), *, insist: bool = False) -> Weighed:
-        """What is left of a request once the pixels had their say; they have none where the network hears words.
+        """What is left of a request once the pixels had their say.
 
         Args:
             asked: what is asked for.
             by_hand: degradations whose severity was set by hand, which stand.
             insist: let all of them stand.
         """
-        if insist or not asked.asked_for() or not self.fuser.conditioner.hears_severities:
+        if insist or not asked.asked_for():
             return Weighed(asked)
         return weigh(asked, by_hand, self._seen.probability, self.pair.visible)
 

@@ -73,7 +73,7 @@ def export_model(
     load_average(checkpoint, network)
     name = name or recipe.network
     out.mkdir(parents=True, exist_ok=True)
-    files = _write_graphs(family, network, out, name)
+    files = write_graphs(family, network, out, name)
     if half:
         for path in files:
             shrink(path)
@@ -106,8 +106,8 @@ def export_model(
     return write_card(card, out)
 
 
-def _write_graphs(family: Family, network: nn.Module, out: Path, name: str) -> list[Path]:
-    """The ONNX files in the order in which they run."""
+def write_graphs(family: Family, network: nn.Module, out: Path, name: str) -> list[Path]:
+    """Write the ONNX files of a network, ``<name>.onnx`` or its two halves, and give them in the order they run in."""
     halves = family.halves(network)
     if halves is None:
         path = out / f"{name}.onnx"

@@ -23,9 +23,9 @@ def shrink(path: Path) -> None:
     loads the file, so that speed and precision of the computation stay what they were: all that is lost is the rounding
     of the weights, at most 2 ** -11 of each.
     """
+    fold(path)
     with atomic_path(path) as part:
-        _fold(path, part)
-        model = onnx.load(part)
+        model = onnx.load(path)
         _store_half(model.graph)
         _rename(model.graph)
         model.graph.ClearField("value_info")
@@ -35,13 +35,14 @@ def shrink(path: Path) -> None:
         onnx.save(model, part)
 
 
-def _fold(path: Path, out: Path) -> None:
-    """Compute what is constant; ONNX Runtime's basic optimisations keep to the operators of the standard."""
+def fold(path: Path) -> None:
+    """Compute what is constant, in place; ONNX Runtime's basic optimisations keep to the operators of the standard."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(out)
     options.log_severity_level = 3
-    onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    with atomic_path(path) as part:
+        options.optimized_model_filepath = str(part)
+        onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def _store_half(graph: GraphProto) -> None:

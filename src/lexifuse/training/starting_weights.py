@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from lexifuse.errors import ModelError
 from lexifuse.models import Model, find_model
 from lexifuse.training.checkpoint import load_average
-from lexifuse.training.export import to_onnx
+from lexifuse.training.export import write_graphs
 from lexifuse.training.families import Family
+from lexifuse.training.shrink import fold
 
 _FIRST = 1024  # numbers from here on are those of weights: no constant of a graph is as large
 
@@ -37,35 +38,41 @@ def load_start(start: str | Path, family: Family, network: nn.Module) -> None:
     if Path(start).suffix == ".safetensors":
         load_average(Path(start), network)
     else:
-        load_exported(find_model(start), network, family.example())
+        load_exported(find_model(start), family, network)
 
 
-def load_exported(model: Model, network: nn.Module, conditioning: Tensor) -> None:
+def load_exported(model: Model, family: Family, network: nn.Module) -> None:
     """Load the weights of an exported model into a network of the same shape.
 
     The export renames, transposes and reorders weights. A network whose weights are their own numbers, exported in the
-    same way, tells where each of them went.
+    same way, tells where each of them went. Weights that were rounded to float16 come back rounded.
 
     Args:
-        model: in one graph, its weights not rounded.
+        model: whose graphs hold all weights.
+        family: of the network.
         network: whose weights are replaced.
-        conditioning: an example of what the network hears, (1, C).
 
     Raises:
-        ModelError: the model is another network.
+        ModelError: the model is another network, or leaves weights out that only training needs.
     """
     count = sum(weight.numel() for weight in network.parameters())
-    numbered = copy.deepcopy(network)
+    numbered = copy.deepcopy(network).eval()
     _fill(numbered, torch.arange(_FIRST, _FIRST + count, dtype=torch.float32))
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "numbered.onnx"
-        to_onnx(numbered, path, conditioning)
-        numbers, values = _constants(path.read_bytes()), _constants(model.read())
+        paths = write_graphs(family, numbered, Path(folder), "numbered")
+        if model.card.training.get("weights") == "float16":
+            for path in paths:
+                fold(path)
+        numbers = [array for path in paths for array in _constants(path.read_bytes())]
+    values = [array for graph in model.graphs() for array in _constants(graph)]
     if [array.shape for array in numbers] != [array.shape for array in values]:
-        raise ModelError(f"model '{model.name}' is another network than this one: start from another, or afresh")
+        raise ModelError(
+            f"model '{model.name}' is another network than this one, or its graph does not hold all of it: "
+            "start from a checkpoint, or afresh"
+        )
     found = np.full(count, np.nan, np.float32)
     for places, array in zip(numbers, values, strict=True):
-        # Float32 holds whole numbers up to 16 million; these networks have less than a million weights.
+        # Float32 holds whole numbers up to 16 million; networks that ship have less than four million weights.
         if places.size and places.min() >= _FIRST:
             found[places.astype(np.int64) - _FIRST] = array
     if np.isnan(found).any():
