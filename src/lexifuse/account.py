@@ -1,4 +1,4 @@
-"""The open account of one fusion: how much the request changed, and a panel that shows it."""
+"""The open account of one fusion: its record as JSON, how much the request changed, and a panel that shows it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lexifuse.contact_sheet import contact_sheet
 from lexifuse.fuser import Fuser, FusionResult
+from lexifuse.models import Model
 from lexifuse.pair import ImagePair
 from lexifuse.pixels import luma, to_float
 
@@ -21,6 +22,32 @@ _DIFFERENCE_GAIN = 4.0
 _CELL = (480, 360)
 _LINE, _FONT = 22, 15
 _PAPER, _INK = (250, 250, 248), (30, 30, 30)
+
+
+def record(result: FusionResult, model: Model) -> dict[str, Any]:
+    """What is told of a fusion as JSON, by the command line, by the page and over HTTP.
+
+    Args:
+        result: the fusion.
+        model: that made it.
+    """
+    height, width = result.image.shape[:2]
+    reading = result.reading
+    return {
+        "width": width,
+        "height": height,
+        "model": model.name,
+        "model_sha256": model.sha256,
+        "instruction": result.instruction.to_dict(),
+        "in_words": str(result.instruction),
+        "carried_out": result.carried_out.to_dict(),
+        "prompt": reading.prompt if reading else "",
+        "not_understood": list(reading.not_understood) if reading else [],
+        "unsure": list(reading.unsure) if reading else [],
+        "seen": result.seen.to_dict() if result.seen else None,
+        "seconds": round(result.seconds, 4),
+        "notes": list(result.notes),
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +76,10 @@ class Account:
             return self.result.notes
         told = f"the request changed almost nothing: a mean difference of {self.change:.2f} of 255 to the plain fusion"
         return (*self.result.notes, told)
+
+    def record(self, model: Model) -> dict[str, Any]:
+        """What :func:`record` tells, and how much the request changed."""
+        return {**record(self.result, model), "change": round(self.change, 3), "notes": list(self.notes)}
 
     def panel(self) -> NDArray[np.uint8]:
         """Sources, the plain fusion, the fusion asked for, where they differ, and all in words: (H, W, 3) uint8 RGB."""

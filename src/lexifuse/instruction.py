@@ -321,3 +321,18 @@ def _objects(value: object) -> tuple[str, ...]:
         if name not in HIGHLIGHTS:
             raise UsageError(_unknown("object", name, HIGHLIGHTS))
     return tuple(name for name in HIGHLIGHTS if name in value)
+
+
+def parse_settings(settings: Iterable[str]) -> dict[str, str]:
+    """``KEY=VALUE`` texts as a dict that :meth:`Instruction.with_values` takes; the last of a key counts.
+
+    Raises:
+        UsageError: one of them has no ``=``.
+    """
+    values = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise UsageError(f"set takes KEY=VALUE, not '{setting[:100]}': for example visible.haze=0.8")
+        values[key.strip()] = value.strip()
+    return values

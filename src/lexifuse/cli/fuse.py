@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lexifuse.cli.options import ModelName, Provider, Settings, Threads, parse_settings
+from lexifuse.cli.options import ModelName, Provider, Settings, Threads
 from lexifuse.errors import InputError, UsageError
+from lexifuse.instruction import parse_settings
 
 if TYPE_CHECKING:
     from lexifuse.cli.fuse_job import Job
@@ -77,7 +78,7 @@ def fuse(
         prompt, automatic = "", True
     own_words = read_prompts(prompts) if prompts is not None else {}
     reading = read_prompt(prompt)
-    values = parse_settings(settings)
+    values = parse_settings(settings or [])
     reading.with_settings(values)  # What is wrong with them is wrong for every pair: nothing is loaded or fused.
     fuser = load(model, threads=threads, provider=provider)
     job = Job(fuser, reading, own_words, values, automatic, resize, report)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lexifuse.account import account_of
+from lexifuse.account import account_of, record
 from lexifuse.automatic import is_automatic
 from lexifuse.errors import InputError, UsageError
 from lexifuse.fuser import Fuser, FusionResult
@@ -53,29 +53,13 @@ class Job:
         return {"infrared": str(infrared), "visible": str(visible), "output": str(out), **told}
 
     def _tell(self, pair: ImagePair, result: FusionResult, out: Path) -> dict[str, Any]:
-        reading = result.reading
-        lost = lost_in(out, result.image, alpha=result.alpha)
-        told: dict[str, Any] = {
-            "width": pair.width,
-            "height": pair.height,
-            "model": self.fuser.model.name,
-            "model_sha256": self.fuser.model.sha256,
-            "instruction": result.instruction.to_dict(),
-            "in_words": str(result.instruction),
-            "carried_out": result.carried_out.to_dict(),
-            "prompt": reading.prompt if reading else "",
-            "not_understood": list(reading.not_understood) if reading else [],
-            "unsure": list(reading.unsure) if reading else [],
-            "seen": result.seen.to_dict() if result.seen else None,
-            "seconds": round(result.seconds, 4),
-            "notes": [*result.notes, *lost],
-        }
+        told = record(result, self.fuser.model)
         if self.report is not None:
             account = account_of(self.fuser, pair, result)
             panel = self.report.with_name(f"{self.report.stem}_{out.stem}.png")
             write_image(panel, account.panel())
-            told |= {"change": round(account.change, 3), "notes": [*account.notes, *lost], "panel": str(panel)}
-        return told
+            told = {**account.record(self.fuser.model), "panel": str(panel)}
+        return {**told, "notes": [*told["notes"], *lost_in(out, result.image, alpha=result.alpha)]}
 
 
 def read_prompts(path: Path) -> dict[str, str]:

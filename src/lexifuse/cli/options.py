@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -26,17 +26,6 @@ Settings = Annotated[
         help="Override what the words said: visible.low_light=0.8, balance=0.3, highlight=person,car.",
     ),
 ]
-
-
-def parse_settings(settings: list[str] | None) -> dict[str, Any]:
-    """``KEY=VALUE`` texts as a dict; raises :class:`UsageError` where one has no ``=``."""
-    values: dict[str, Any] = {}
-    for setting in settings or []:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise UsageError(f"--set takes KEY=VALUE, not '{setting}': for example --set visible.haze=0.8")
-        values[key.strip()] = value.strip()
-    return values
 
 
 def refuse_as_folder(out: Path) -> None:

@@ -16,7 +16,7 @@ from lexifuse.boxes import Detection
 from lexifuse.detect import Detector, detectors, load_detector
 from lexifuse.fuser import Fuser, FusionResult, load
 from lexifuse.images import longest_side
-from lexifuse.language import Reading, read_prompt
+from lexifuse.language import read_prompt
 from lexifuse.models import Model, find_model, shipped_models
 from lexifuse.service.problems import ProblemError
 from lexifuse.service.settings import ServiceSettings
@@ -77,7 +77,6 @@ class Fused:
         media_type: of the file.
         result: the fusion itself.
         model: that made it.
-        reading: how the words were understood, where there were words.
         milliseconds: spent on each stage.
     """
 
@@ -85,7 +84,6 @@ class Fused:
     media_type: str
     result: FusionResult
     model: Model
-    reading: Reading | None
     milliseconds: Mapping[str, float]
 
 
@@ -191,13 +189,10 @@ class Engine:
         with tempfile.TemporaryDirectory(prefix="lexifuse-") as folder:
             pair = self._read(request.pictures, Path(folder))
             clock.lap("decode")
-            asked = _asked(pair, request.prompt, request.values)
-            clock.lap("understand")
-            result = fuser.fuse_pair(pair, asked)
-            clock.lap("fuse")
+            result = _fused(fuser, pair, request, clock)
             found = detector.detect(result.image, threshold)
             clock.lap("detect")
-        fused = Fused(b"", "", result, fuser.model, result.reading, clock.milliseconds)
+        fused = Fused(b"", "", result, fuser.model, clock.milliseconds)
         return Found(found, detector.threshold if threshold is None else threshold, detector.model, fused)
 
     def fuse(self, request: FusionRequest) -> Fused:
@@ -214,16 +209,13 @@ class Engine:
             pair = self._read(request.pictures, Path(folder))
             _check_size(pair, request.picture_format)
             clock.lap("decode")
-            asked = _asked(pair, request.prompt, request.values)
-            clock.lap("understand")
-            result = fuser.fuse_pair(pair, asked)
-            clock.lap("fuse")
+            result = _fused(fuser, pair, request, clock)
             suffix, media_type = PICTURE_FORMATS[request.picture_format]
             path = Path(folder) / f"fused{suffix}"
             result.save(path)
             content = path.read_bytes()
             clock.lap("encode")
-        return Fused(content, media_type, result, fuser.model, result.reading, clock.milliseconds)
+        return Fused(content, media_type, result, fuser.model, clock.milliseconds)
 
     def inspect(self, pictures: Pictures) -> dict[str, Any]:
         """What the pixels of an uploaded pair look like; raises as :meth:`fuse` does."""
@@ -264,8 +256,11 @@ def _check_size(pair: ImagePair, picture_format: str) -> None:
         )
 
 
-def _asked(pair: ImagePair, prompt: str, values: Mapping[str, Any]) -> Reading:
-    """What a request asks: the words as they were read, with the values in the last word, or what the pixels say."""
-    if is_automatic(prompt):
-        return Reading("", read_pixels(pair).instruction).with_settings(values)
-    return read_prompt(prompt).with_settings(values)
+def _fused(fuser: Fuser, pair: ImagePair, request: FusionRequest, clock: _Clock) -> FusionResult:
+    """The fusion, as its words or the pixels ask; the values have the last word."""
+    automatic = is_automatic(request.prompt)
+    asked = read_prompt("" if automatic else request.prompt).with_settings(request.values)
+    clock.lap("understand")
+    result = fuser.fuse_pair(pair, asked, automatic=automatic)
+    clock.lap("fuse")
+    return result

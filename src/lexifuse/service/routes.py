@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
 
-from lexifuse.errors import UsageError
+from lexifuse.account import record
+from lexifuse.instruction import parse_settings
 from lexifuse.language import read_prompt
 from lexifuse.service.engine import PICTURE_FORMATS, Fused, FusionRequest, Pictures
 from lexifuse.service.fields import check_fields
@@ -117,7 +118,9 @@ async def fuse(
     service.metrics.fusion_seconds.labels(fused.model.name).observe(fused.result.seconds)
     service.metrics.fused_pixels.inc(height * width)
     if as_json:
-        return Response(json.dumps(_fusion_json(fused, prompt)), media_type="application/json", headers=_headers(fused))
+        picture = {"image": base64.b64encode(fused.content).decode(), "media_type": fused.media_type}
+        told = json.dumps({**picture, **record(fused.result, fused.model)})
+        return Response(told, media_type="application/json", headers=_headers(fused))
     return Response(fused.content, media_type=fused.media_type, headers=_headers(fused))
 
 
@@ -172,16 +175,11 @@ async def detect(
     result = found.fused.result
     service.metrics.fusion_seconds.labels(found.fused.model.name).observe(result.seconds)
     return {
-        "width": result.image.shape[1],
-        "height": result.image.shape[0],
         "found": [item.to_dict() for item in found.detections],
         "threshold": found.threshold,
         "detector": found.detector.name,
         "detector_sha256": found.detector.sha256,
-        "model": found.fused.model.name,
-        "instruction": result.instruction.to_dict(),
-        "in_words": str(result.instruction),
-        "notes": list(result.notes),
+        **record(result, found.fused.model),
     }
 
 
@@ -193,17 +191,6 @@ async def models(request: Request) -> dict[str, Any]:
     return {"default": found[0].name, "models": cards}
 
 
-def parse_settings(settings: list[str]) -> dict[str, str]:
-    """``KEY=VALUE`` texts as a dict; raises :class:`UsageError` where one has no ``=``."""
-    values = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise UsageError(f"set takes KEY=VALUE, not '{setting[:100]}': for example visible.haze=0.8")
-        values[key.strip()] = value.strip()
-    return values
-
-
 def _headers(fused: Fused) -> dict[str, str]:
     timing = ", ".join(f"{stage};dur={value:.1f}" for stage, value in fused.milliseconds.items())
     headers = {
@@ -213,8 +200,9 @@ def _headers(fused: Fused) -> dict[str, str]:
         MODEL_HEADER: fused.model.name,
         "Server-Timing": timing,
     }
-    if fused.reading and fused.reading.not_understood:
-        headers[NOT_UNDERSTOOD_HEADER] = _words_for_header(fused.reading.not_understood)
+    reading = fused.result.reading
+    if reading and reading.not_understood:
+        headers[NOT_UNDERSTOOD_HEADER] = _words_for_header(reading.not_understood)
     return headers
 
 
@@ -224,23 +212,3 @@ def _words_for_header(words: tuple[str, ...]) -> str:
     while len(text := json.dumps(kept)) > _LONGEST_WORDS:
         kept.pop()
     return text
-
-
-def _fusion_json(fused: Fused, prompt: str) -> dict[str, Any]:
-    height, width = fused.result.image.shape[:2]
-    return {
-        "image": base64.b64encode(fused.content).decode(),
-        "media_type": fused.media_type,
-        "width": width,
-        "height": height,
-        "model": fused.model.name,
-        "model_sha256": fused.model.sha256,
-        "instruction": fused.result.instruction.to_dict(),
-        "in_words": str(fused.result.instruction),
-        "carried_out": fused.result.carried_out.to_dict(),
-        "prompt": prompt,
-        "not_understood": list(fused.reading.not_understood) if fused.reading else [],
-        "unsure": list(fused.reading.unsure) if fused.reading else [],
-        "seconds": round(fused.result.seconds, 4),
-        "notes": list(fused.result.notes),
-    }

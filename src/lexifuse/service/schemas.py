@@ -86,14 +86,12 @@ class InspectionSchema(InstructionSchema):
     in_words: str
 
 
-class FusionSchema(BaseModel):
-    """A fusion with its picture in base64."""
+class RecordSchema(BaseModel):
+    """How a fusion came about; ``lexifuse fuse --json`` prints the same."""
 
-    image: str = Field(description="The picture file, base64.", json_schema_extra={"contentEncoding": "base64"})
-    media_type: Literal["image/png"]
     width: int
     height: int
-    model: str
+    model: str = Field(description="That fused the pair.")
     model_sha256: str
     instruction: InstructionSchema
     in_words: str
@@ -101,8 +99,16 @@ class FusionSchema(BaseModel):
     prompt: str
     not_understood: list[str]
     unsure: list[str]
+    seen: InspectionSchema | None = Field(description="What the pixels were taken for, where they were asked.")
     seconds: float = Field(description="Spent on the fusion itself.")
     notes: list[str] = Field(description="What the user should know.")
+
+
+class FusionSchema(RecordSchema):
+    """A fusion with its picture in base64."""
+
+    image: str = Field(description="The picture file, base64.", json_schema_extra={"contentEncoding": "base64"})
+    media_type: Literal["image/png"]
 
 
 class DetectionSchema(BaseModel):
@@ -118,19 +124,13 @@ class DetectionSchema(BaseModel):
     score: Severity
 
 
-class DetectionsSchema(BaseModel):
+class DetectionsSchema(RecordSchema):
     """What was found in a fused pair."""
 
-    width: int
-    height: int
-    found: list[DetectionSchema] = Field(description="The by descending score.")
+    found: list[DetectionSchema] = Field(description="By descending score.")
     threshold: float = Field(description="The least score of what is listed.")
     detector: str
     detector_sha256: str
-    model: str = Field(description="That fused the pair.")
-    instruction: InstructionSchema
-    in_words: str
-    notes: list[str] = Field(description="What the user should know.")
 
 
 class ModelSchema(BaseModel):

@@ -24,26 +24,7 @@ def report_json(account: Account, names: Mapping[str, str], model: Model) -> Con
         names: the file names of ``infrared`` and ``visible``.
         model: that made it.
     """
-    pair, result = account.pair, account.result
-    reading, seen = result.reading, result.seen
-    told = {
-        "infrared": names["infrared"],
-        "visible": names["visible"],
-        "width": pair.width,
-        "height": pair.height,
-        "model": model.name,
-        "model_sha256": model.sha256,
-        "instruction": result.instruction.to_dict(),
-        "in_words": str(result.instruction),
-        "carried_out": result.carried_out.to_dict(),
-        "prompt": reading.prompt if reading else "",
-        "not_understood": list(reading.not_understood) if reading else [],
-        "unsure": list(reading.unsure) if reading else [],
-        "seen": seen.to_dict() if seen else None,
-        "seconds": round(result.seconds, 4),
-        "change": round(account.change, 3),
-        "notes": list(account.notes),
-    }
+    told = {"infrared": names["infrared"], "visible": names["visible"], **account.record(model)}
     return Content(json.dumps(told, indent=1, ensure_ascii=False).encode(), "application/json")
 
 
