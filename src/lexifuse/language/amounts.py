@@ -47,7 +47,8 @@ _BALANCES = tuple(
     re.compile(pattern)
     for pattern in (
         rf"(?<= )balance (?:{_TOWARDS} )*(?P<balance>[-+]?{_NUMBER})(?= )(?! {_PERCENT_SIGN})",
-        rf"(?<= )(?P<first>\d+) [/:-] (?P<second>\d+) (?:in favou?r of |towards? |for )?(?:the )?{_CAMERA}"
+        rf"(?<= )(?P<first>\d+) [/:-] (?P<second>\d+) (?P<favoured>in favou?r of |towards? )?(?:for )?(?:the"
+        rf" )?{_CAMERA}"
         rf"(?: (?:/|:|-|to|and|vs|versus) (?:the )?{_OTHER_CAMERA})?{_END}",
         rf"(?<= ){_CAMERA} (?:(?:at|=|:|is) )*(?:{_PERCENT}|{_SHARE})"
         rf"(?:{_END}|(?= {_OTHER_CAMERA} (?:at |=|: |is )?\d))",
@@ -55,6 +56,8 @@ _BALANCES = tuple(
         rf"(?<= )(?:{_PERCENT}|{_SHARE}) (?:of )?(?P<change>more |less )?(?:of )?(?:the )?{_CAMERA}(?= )",
         rf"(?:^ |(?<=[,.;!] ))(?P<shown>{_SHOWN} )?(?P<whole_picture>only|just) (?:the )?{_CAMERA}{_END}",
         rf"(?:^ |(?<=[,.;!] ))(?P<shown>{_SHOWN} )?(?:the )?{_CAMERA} (?P<whole_picture>only){_END}",
+        rf"(?:^ |(?<=[,.;!] ))(?P<whole_picture>only|just) (?P<shown>use|show|take|display) (?:the )?{_CAMERA}{_END}",
+        rf"(?<= ){_CAMERA} (?P<first>\d+) (?:,|/|and|:) {_OTHER_CAMERA} (?P<second>\d+){_END}",
         rf"(?<= )(?P<none_of_it>without|nothing of|(?:don't|do not) (?:use|show)) (?:the )?{_CAMERA}{_END}",
         rf"(?<= )(?P<none_of_it>ignore|disregard|discard|drop) (?:the )?{_CAMERA} "
         rf"(?:completely|entirely|altogether)(?= )",
@@ -69,6 +72,7 @@ _AMOUNTS = tuple(
         rf"(?= )(?: of(?= ))?(?: \))?",
         rf"(?<= )(?:\( )?(?:{_TOWARDS} )*{_LEVEL} (?:{_TOWARDS} )*{_RATIO}(?= )(?: \))?",
         rf"(?<= )(?:\( )?{_NO_DATE}{_RATIO}(?: \)(?= )|{_END})",
+        rf"(?<= ){_NO_DATE}(?P<beside>{_RATIO})(?= )",
         rf"(?<= )(?:\( )?(?:{_LEVEL} (?:{_TOWARDS} )*|[:=] )(?P<level>[-+]?{_NUMBER})(?= )(?! {_PERCENT_SIGN})(?: \))?",
         rf"(?<= )(?:[:=] )?(?P<negative>-{_NUMBER})(?: {_PERCENT_SIGN})?(?= )",
         rf"(?<= )(?:by )?(?P<unknown>{_NUMBER}) (?:stops?|ev|db|times|x)(?= )(?! \d)",
@@ -211,6 +215,8 @@ def _found(words: Sequence[str]) -> Iterable[Amount]:
                 continue  # "grain, visible only" says where the grain is
             if groups.keys() & {"bare", "negative"} and before not in DAMAGE_WORDS:
                 continue
+            if "beside" in groups and DAMAGE_WORDS.keys().isdisjoint(words[max(first - 1, 0) : last + 2]):
+                continue
             if "level" in groups and before.isdigit():
                 continue  # "9:30"
             other = before in _OTHER_QUANTITIES and not (before == "contrast" and _is_raised(words, found.group()))
@@ -245,8 +251,10 @@ def _share(groups: Mapping[str, str]) -> float | None:
     if groups.keys() & {"unknown", "negative"}:
         return None
     if "first" in groups:
-        first, second = _number(groups["first"]), _number(groups["second"])
-        return first / 100 if first + second == 100 else None
+        shares = _number(groups["first"]), _number(groups["second"])
+        # "30/70 in favour of thermal" gives the larger share to it, "30/70 thermal to visible" the first.
+        share = max(shares) if "favoured" in groups else shares[0]
+        return share / 100 if sum(shares) == 100 else None
     if "percent" in groups:
         share = _number(groups["percent"]) / 100
     elif "whole" in groups:

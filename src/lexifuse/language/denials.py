@@ -15,7 +15,8 @@ from lexifuse.language.clauses import SOURCES, cameras_of
 
 _DAMAGE = {
     "low_light": "dark darkness dim low-light underexposed underexposure brighten brightening lighten relight gloomy",
-    "over_exposure": "overexposed over-exposed overexposure glare glaring dazzle dazzling blown darken clipped bright",
+    "over_exposure": "overexposed over-exposed overexposure glare glaring dazzle dazzling blown clipped darken bright"
+    " saturated",
     "noise": "noise noisy grain grainy graininess speckle speckled snow denoise denoising",
     "haze": "haze hazy fog foggy mist misty smoke smoky smog dehaze dehazing",
     "rain": "rain rainy raining wet drizzle raindrops derain deraining",

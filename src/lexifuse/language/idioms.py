@@ -103,15 +103,65 @@ IDIOMS: tuple[tuple[str, str], ...] = (
     ),
     (r"(?:sand|dust) ?storms?", "extremely thick haze"),
     (r"(?:motion|movement) smear(?:ing|s)?", "motion blur"),
+    (
+        r"(?:wide|narrow|long|telephoto|zoom|macro|prime)(?: -)?(?: angle)? lens(?: used)?|(?:the |my |our |a"
+        r" )?lens (?:is|was) "
+        r"(?:scratched|new|broken|dirty|dusty)|(?:i|we) (?:changed|swapped|cleaned|replaced|bought) (?:the |a "
+        r"|my |our )?(?:new )?lens"
+        r"|lens cap|(?:dirty|dusty) lens",
+        "",
+    ),
     (r"condensation(?: on (?:the |its )?(?:lens|glass|window))?", "haze"),
+    (
+        r"(?:the |my |our )?lens (?:was |is |had |has |got |looks )?(?:been )?(?:all )?(?:fogged|steamed)(?: up|"
+        r" over)?",
+        "haze",
+    ),
+    (
+        r"(?:an? few |some )?(?:rain ?drops|water ?drops|drops|droplets|water droplets|drops of water)"
+        r" (?:on|across|over|all over) (?:the |my |our )?(?:lens|glass|optics)",
+        "raindrops",
+    ),
+    (
+        r"(?:the )?shutter(?: speed)? (?:was |is )?(?:much |far |way )?too (?:slow|long)|slow shutter(?: speed)?"
+        r"|long exposure (?:without|no) (?:a )?tripod",
+        "motion blur",
+    ),
+    (
+        r"iso (?:was |is |has been |had been )?(?:cranked|turned|pushed|bumped|set)(?: (?:way|far|all the way"
+        r"|very|too|much))* "
+        r"(?:up|high)",
+        "high iso noise",
+    ),
+    (
+        r"never seen such (?:a |an )?(?:[a-z]+ )?(noise|haze|fog|mist|smoke|rain|glare|blur|stripes)",
+        r"extremely heavy \1",
+    ),
+    (
+        r"(?:unusable|useless|worthless|illegible|unreadable) (?:because of|due to|owing to|from|with) (?:the "
+        r"|all the )?"
+        r"(noise|grain|haze|fog|mist|smoke|rain|glare|blur|stripes)",
+        r"extremely heavy \1",
+    ),
     (r"(?:dead|hot|stuck) pixels?", "noise"),
+    (r"(?:white|black) ?-? ?hot(?: (?:mode|palette|polarity|image|view))?", "palette"),
+    (
+        r"(infrared|ir|thermal|lwir|mwir)((?: (?:image|camera|picture|one))?) (is|looks|was) ((?:a bit |slightly"
+        r" |very )?)"
+        r"out of focus",
+        r"\1\2 \3 \4blurred",
+    ),
     (r"thermal crossover", "low infrared contrast"),
     (r"milky", "hazy"),
     (r"^brighter(?= please|(?: please)? [.!]|$)", "brighten it"),
     (r"tir|twir", "thermal"),
-    (r"(?:at )?iso (?:of )?(?:[3-9]\d{3}|\d{5,6})", "high iso"),
+    (r"(?:at )?iso (?:of )?(?:[3-9]\d{3}|\d{5,6})", "visible noise"),
     (r"(?:barely|hardly|scarcely) (?:shows?|has|have|contains?) any (?:difference|contrast)", "has very low contrast"),
     (r"power ?lines?", "cables"),
+    (r"bushings?", "part"),
+    (r"(?:leaking )?steam (?:pipes?|lines?|valves?)", "pipe"),
+    (r"traffic (cam|camera)", r"\1"),
+    (r"(?:windows?|house|walls?|car|office) (?:was |were )?(?:cleaned|painted|washed)", ""),
     (r"(?:road|lane|white|yellow) (?:lines?|stripes?) on the road|(?:road|lane) (?:lines?|stripes?)", "road markings"),
     (r"nitty - gritty", "fine"),
     (r"punchier", "higher in contrast"),
@@ -153,7 +203,39 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         r"|low - level|residual",
         "a bit of",
     ),
-    (r"very (light|slight|faint|weak|mild|minor|subtle|small)", r"\1"),
+    (
+        r"(?:very|extremely|super|ultra|really|incredibly|exceedingly) (light|slight|faint|weak|mild|minor"
+        r"|subtle|small)"
+        r"(?! (?:image|picture|photo))",
+        r"\1",
+    ),
+    (
+        r"(?:extremely|super|ultra|very) low (noise|grain|haze|fog|mist|rain|blur|stripes|banding)",
+        r"slight \1",
+    ),
+    (
+        r"(?:almost|nearly|practically|virtually) (?:invisible|imperceptible|unnoticeable|undetectable)"
+        r" (noise|grain|haze|fog|mist|rain|blur|stripes|banding|lines)",
+        r"faint \1",
+    ),
+    (
+        r"(noise|grain|haze|fog|mist|rain|blur|banding) is (?:almost|nearly|practically|virtually|hardly|barely) "
+        r"(?:invisible|imperceptible|unnoticeable|undetectable|noticeable|perceptible|visible)",
+        r"faint \1",
+    ),
+    (
+        r"(?:couldn't|could not|can't|cannot) (?:possibly )?be (?:any )?(?:better|finer|sharper|clearer|cleaner)",
+        "is perfect",
+    ),
+    (r"(?:couldn't|could not|can't|cannot) (?:possibly )?be (?:any )?worse", "is terrible"),
+    (r"(?:couldn't|could not|can't|cannot) (?:possibly )?be (?:any )?(?:darker|dimmer)", "is extremely dark"),
+    (
+        r"(?:couldn't|could not|can't|cannot) (?:possibly )?be (?:any )?(?:blurrier|blurry|blurred|fuzzier)",
+        "is extremely blurred",
+    ),
+    (r"(?:couldn't|could not|can't|cannot) (?:possibly )?be (?:any )?(?:noisier|grainier)", "is extremely noisy"),
+    (r"(?:couldn't|could not|can't|cannot) (?:possibly )?be (?:any )?(?:hazier|foggier|mistier)", "is extremely hazy"),
+    (r"(?:more than|not just|not only|not merely) (?:just )?(?:a little|a bit|slightly|somewhat)(?= )", ""),
     (r"a fair bit of", "a fair amount of"),
     (
         r"an? (?:ton|tonne|mass|heap|mountain|pile|bucket|shedload|boatload|sea|mess|whole lot) of"
@@ -183,6 +265,7 @@ IDIOMS: tuple[tuple[str, str], ...] = (
     # Objects.
     (r"two ?- ?wheelers?|two wheeled vehicles|two - wheeled vehicles", "cyclists and motorcycles"),
     (r"(?<!mountain )bikers", "motorcyclists"),
+    (r"kayakers?|canoeists?|paddlers?|rowers?|divers?|surfers?|workers?|dog handlers?|handlers?", "people"),
     (
         r"blokes?|chaps?|lads?|fell(?:a|as|ow|ows)|folk|squaddies|squaddie|infantry|trespassers?"
         r"|ramblers?",
@@ -220,5 +303,7 @@ OBJECTS = (
 )
 """Words for objects that can stand alone as a wish: "cyclists!", "animals, not people"."""
 
-UNUSUAL = frozenset({"whiteout", "microbolometer", "bolometer", "smokescreen"})
+UNUSUAL = frozenset(
+    {"whiteout", "microbolometer", "bolometer", "smokescreen", "desaturation", "desaturate", "unnoticeable", "ditto"}
+)
 """Words of idioms that a list of English words may lack; they are no misspellings."""

@@ -2,8 +2,9 @@
 
 The network knows words well and turns of phrase less so: "without the haze it would be perfect" asks for what it seems
 to deny, "no rain, fog or noise" denies three things, and "the IR has a venetian blind effect" is about stripes. Each
-rule of ``turns.py`` and ``wants.py`` is one such turn, and ``idioms.py`` has figures of speech. Every plain word knows
-which of the user's words it stands for, so that the account of a reading stays in the user's words.
+rule of ``retractions.py``, ``whose.py``, ``wants.py`` and ``turns.py`` is one such turn, and ``idioms.py`` has figures
+of speech. Every plain word knows which of the user's words it stands for, so that the account of a reading stays in the
+user's words.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lexifuse.language.idioms import IDIOMS
+from lexifuse.language.retractions import RETRACTIONS
 from lexifuse.language.turns import TURNS
 from lexifuse.language.wants import WANTS
+from lexifuse.language.whose import WHOSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,9 @@ class PlainWord:
 
 
 _WHOLE = r"(?<!\S)(?:{})(?!\S)"
-_PATTERNS = [(re.compile(_WHOLE.format(pattern)), plain) for pattern, plain in (*WANTS, *IDIOMS, *TURNS)]
+_PATTERNS = [
+    (re.compile(_WHOLE.format(pattern)), plain) for pattern, plain in (*RETRACTIONS, *WHOSE, *WANTS, *IDIOMS, *TURNS)
+]
 
 
 def rephrase(words: Sequence[str]) -> list[PlainWord]:
@@ -49,7 +54,7 @@ def rephrase(words: Sequence[str]) -> list[PlainWord]:
     """
     plain = [PlainWord(part, at, at + 1) for at, word in enumerate(words) for part in word.lower().split()]
     for pattern, template in _PATTERNS:
-        plain = _rewritten(plain, pattern, template) or plain
+        plain = _rewritten(plain, pattern, template)
     return plain
 
 

@@ -17,6 +17,7 @@ from lexifuse.language.amounts import place, take_out
 from lexifuse.language.decoding import Answer, decode
 from lexifuse.language.denials import unasked
 from lexifuse.language.fields import TAGS
+from lexifuse.language.letters import body
 from lexifuse.language.network import LanguageNetwork
 from lexifuse.language.phrasing import PlainWord, rephrase
 from lexifuse.language.reading import Reading
@@ -71,7 +72,7 @@ class PromptReader:
         return self._read_words(prompt, text, words)
 
     def _read_words(self, prompt: str, text: str, words: Sequence[Word]) -> Reading:
-        typed = [word for word in words if word.text.isascii()]
+        typed = [word for word in body(words) if word.text.isascii()]
         remaining, amounts = take_out([word.text for word in typed])
         readable = [typed[index] for index in remaining]
         repaired = [self.network.speller.repair(word.text) if word.is_word else word.text for word in readable]
@@ -106,7 +107,7 @@ class PromptReader:
             account.understood(instruction),
             _distinct(
                 (
-                    *self._not_understood(_outside(words, numbers), readable, repaired, plain, marks),
+                    *self._not_understood(_outside(body(words), numbers), readable, repaired, plain, marks),
                     *account.own(plain, (*spoken.impossible, *settled.impossible, *settled.vague)),
                     *(text[slice(*numbers[index])] for index in placed.left),
                 )

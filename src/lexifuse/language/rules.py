@@ -37,7 +37,16 @@ _TURNS = {"not", "no", "isn't", "aren't", "wasn't", "never", "hardly", "barely",
 _INTENSE = {"very", "perfectly", "really", "quite", "nice", "and"}
 _VERBS = {"does", "do", "did", "has", "have", "is", "are"}
 _TOLERATED = {"acceptable", "tolerable", "negligible", "low", "little", "less", "hardly", "barely", "ignore", "leave"}
+_LESSENING = {"reduce", "decrease", "less", "soften", "diminish", "excessive"}
 _HIDING = {"hide", "remove", "erase", "delete", "omit"}
+_STRANGERS = {
+    *("boat", "boats", "ship", "ships", "vessel", "vessels", "yacht", "yachts", "raft", "rafts", "ferry", "ferries"),
+    *("canoe", "canoes", "kayak", "kayaks", "dinghy", "drone", "drones", "uav", "uavs", "plane", "planes"),
+    *("aircraft", "airplane", "airplanes", "helicopter", "helicopters"),
+}
+"""Objects of a class that nothing here knows, which the network takes for one that it knows."""
+_OBJECT = "highlight: "
+_LIST_ENDS = set(".;!?") | {"but"}
 _BETWEEN = {"the", "all", "any", "every", "these", "those", "of", "and", "or"}
 _FAINT = -1.0
 """Logit above which a word may have a part in a field."""
@@ -85,6 +94,9 @@ def settle(words: Sequence[str], answer: Answer, marks: NDArray[np.float32]) -> 
         if _WEATHER & set(spoken) and set(spoken) <= _WEATHER | _UNKIND:
             changed[name] = 0.0
             vague += spoken
+        elif name == "infrared.low_contrast" and (unwanted := _has_too_much(lower, where, "contrast")):
+            changed[name] = 0.0
+            vague += unwanted
         elif name == "visible.blur" and spoken and all(_is_praise(lower, index) for index in reasons):
             changed[name] = 0.0
         elif name not in as_well and _of_other_camera(name, answer, lower, where, marks):
@@ -97,6 +109,11 @@ def settle(words: Sequence[str], answer: Answer, marks: NDArray[np.float32]) -> 
     impossible += hiding
     asked = answer.instruction.with_values({**changed, "highlight": kept})
     instruction, marks = _whole_groups(lower, asked, marks)
+    strange = _strange(lower, instruction.highlight, marks)
+    vague += [word for word in lower if word in _STRANGERS]
+    if excluded := _excluded(lower, marks) | strange.keys():
+        wanted = [name for name in instruction.highlight if name not in excluded]
+        instruction = instruction.with_values({"highlight": wanted})
     certainty = {**answer.certainty, **dict.fromkeys(changed, 1.0)}
     return Settled(
         replace(answer, instruction=instruction, certainty=certainty), marks, tuple(impossible), tuple(vague)
@@ -114,6 +131,17 @@ def _is_praise(words: Sequence[str], index: int) -> bool:
     if words[index] in FUNCTION_WORDS:
         return True
     return words[index] in _PRAISE and bool(before) and before[-1] in _STATES and not _TURNS & set(before)
+
+
+def _has_too_much(words: Sequence[str], where: Sequence[int], what: str) -> list[str]:
+    """The words of a clause that want less of something: "reduce the contrast", "too much contrast"; else none."""
+    for clause in {where[index] for index, word in enumerate(words) if word == what}:
+        spoken = _clause(words, where, clause)
+        too_much = "too much" in " ".join(spoken) or "too high" in " ".join(spoken) or spoken[0] == "lower"
+        # "Less contrast" asks for less, "the contrast is less" has too little.
+        if too_much or _LESSENING & set(spoken[: spoken.index(what)]):
+            return [word for word in spoken if word in _LESSENING | {"much", "high", "lower", what}]
+    return []
 
 
 def _says_as_well(words: Sequence[str]) -> bool:
@@ -191,7 +219,7 @@ def _not_hidden(
     words: Sequence[str], objects: Sequence[str], marks: NDArray[np.float32]
 ) -> tuple[list[str], list[str]]:
     """The objects that nobody asks to hide, and the words that ask for it: "hide the people" brings nobody out."""
-    columns = {name: TAGS.index(f"highlight: {name}") for name in objects}
+    columns = {name: TAGS.index(_OBJECT + name) for name in objects}
     kept, hiding = [], []
     for name, column in columns.items():
         index = int(marks[:, column].argmax())
@@ -205,6 +233,27 @@ def _not_hidden(
     return kept, hiding
 
 
+def _excluded(words: Sequence[str], marks: NDArray[np.float32]) -> set[str]:
+    """The objects that are named behind a "but not": "vehicles but not cars" asks for no cars."""
+    columns = {tag.removeprefix(_OBJECT): column for column, tag in enumerate(TAGS) if tag.startswith(_OBJECT)}
+    found: set[str] = set()
+    behind = False
+    for index, word in enumerate(words):
+        behind = (behind and word not in _LIST_ENDS) or words[max(index - 2, 0) : index] == ["but", "not"]
+        if not behind or word in FUNCTION_WORDS or not word[0].isalpha():
+            continue
+        found |= {name for name, members in _MEMBER_WORDS.items() if word in members}
+        loudest = max(columns, key=lambda name: marks[index, columns[name]])
+        found |= {loudest} if marks[index, columns[loudest]] > _FAINT else set()
+    return found
+
+
+def _strange(words: Sequence[str], objects: Sequence[str], marks: NDArray[np.float32]) -> dict[str, str]:
+    """The objects that are read from the name of another kind of thing alone, and that name: "boats" are no cars."""
+    loudest = {name: words[int(marks[:, TAGS.index(_OBJECT + name)].argmax())] for name in objects}
+    return {name: word for name, word in loudest.items() if word in _STRANGERS}
+
+
 def _negated(words: Sequence[str], index: int) -> bool:
     return bool(_NEGATIONS & set(words[max(index - 2, 0) : index]))
 
@@ -215,7 +264,7 @@ def _whole_groups(
     """All members of a group that is asked for as a whole ("vehicles"), but those that are named and left out."""
     objects = list(asked.highlight)
     for name in asked.highlight:
-        strength = marks[:, TAGS.index(f"highlight: {name}")]
+        strength = marks[:, TAGS.index(_OBJECT + name)]
         groups = {_GROUP_WORDS[words[index]] for index in _reasons(strength) if words[index] in _GROUP_WORDS}
         for members in (HIGHLIGHT_GROUPS[group] for group in groups):
             left_out = {other for other in members if _MEMBER_WORDS[other] & set(words)}
@@ -223,7 +272,7 @@ def _whole_groups(
             objects += added
             marks = marks.copy()
             for other in added:
-                marks[:, TAGS.index(f"highlight: {other}")] = strength
+                marks[:, TAGS.index(_OBJECT + other)] = strength
     return asked.with_values({"highlight": objects}), marks
 
 

@@ -22,6 +22,14 @@ _SHORT = {
     "bc": "because",
     "cuz": "because",
     "thx": "thanks",
+    "ped": "pedestrian",
+    "peds": "pedestrians",
+    "pax": "people",
+    "gud": "good",
+    "therm": "thermal",
+    "thrm": "thermal",
+    "thermo": "thermal",
+    "tic": "thermal camera",
 }
 """What people write in a chat instead of words; none is a misspelt word of the lexicon."""
 

@@ -15,6 +15,7 @@ from lexifuse.language.word_groups import (
     IMAGE,
     NOT,
     NOUN,
+    OBJECT,
     OBJECT_LIST,
     ONE,
     SEE,
@@ -333,10 +334,17 @@ TURNS: tuple[tuple[str, str], ...] = (
         r"highlight \1",
     ),
     (
-        rf"(?:highlight|emphasi[sz]e|show|bring out) (?:everything|anything|all)(?: else)? "
-        rf"(?:except|except for|but|apart from|besides) ({OBJECT_LIST})",
+        rf"(?:(?:highlight|emphasi[sz]e|show|bring out) )?(?:everything|anything|all objects|all things|all)(?: else)?"
+        rf"(?: hot| warm)? (?:except|except for|but|apart from|besides|other than) ({OBJECT_LIST})",
         r"don't highlight \1",
     ),
+    (
+        rf"(?:highlight )?({OBJECT_LIST}|everyone|everybody|anyone)(?: ,)? (?:except(?: for)?|excluding|without"
+        rf"|other than|apart from"
+        rf"|besides|minus|just not|but not|but no|not|but) ({OBJECT_LIST})",
+        r"highlight \1 but not \2",
+    ),
+    (rf"({OBJECT}) [+/&] ({OBJECT})", r"\1 and \2"),
     (
         rf"bright(?:er)? ({OBJECT_LIST}) ,? ?(?:and |on |against )?(?:a )?(?:dim|dark|subdued)(?:mer|er)? background",
         r"highlight \1",

@@ -1,87 +1,44 @@
 """Turns of phrase in which somebody wants a picture otherwise, and the plain words for them.
 
-"Too much thermal", "the thermal should be less noisy", "keep the people visible": they meet the words first, before
-:mod:`lexifuse.language.idioms` and :mod:`lexifuse.language.turns`, and are written like these.
+"The thermal should be less noisy", "a brighter picture", "keep the people visible": they meet the words behind
+:mod:`lexifuse.language.whose`, before :mod:`lexifuse.language.idioms` and :mod:`lexifuse.language.turns`, and are
+written like these.
 """
 
 from __future__ import annotations
 
-from lexifuse.language.word_groups import CAMERA, IMAGE, NOT, NOUN, OBJECT_LIST, STATE, STOP, VISIBLE
+from lexifuse.language.word_groups import CAMERA, IMAGE, NOUN, OBJECT_LIST, STATE, STOP, VISIBLE
 
 _INFRARED = "(?:infrared|ir|thermal|heat|lwir|mwir)"
 _PART = "(?: (?:image|picture|camera|one|part|signal|channel|data|content))?"
-_END = r"(?= (?:in|on|here|now|please|and|but|for|,|\.|;|!|\?)|$)"
-_FUSED = (
-    "(?:result|output|fusion|fused (?:image|picture|one|result)|mix|blend|final (?:image|picture|result)|image|picture)"
-)
 _HOW = "(?:a bit |a little |a lot |much |far |slightly |way )?"
-_TOO = "(?:far |much |way |a bit |a little )?too"
-_NOT_ASKED = (
-    "(?<!not )(?<!use )(?<!using )(?<!want )(?<!add )(?<!show )(?<!give )(?<!never )(?<!without )(?<!have )(?<!let )"
-)
 _WANTING = "(?<!don't )(?<!not )(?:want|need|like|get)"
 _SHALL = "(?:should|must|has to|needs to|ought to|could) be"
 _THE_IMAGE = "(?:it|this|the (?:image|picture|photo|result))"
 _OTHERWISE = rf"(?= {_HOW}(?:less {STATE}|darker|dimmer|lighter|brighter|sharper)(?! than))"
 _SHADOWS = "(?:the )?(?:shadows?|dark (?:areas|parts|regions|corners))"
-_LARGE = "(?:three quarters|two thirds|four fifths)"
-_SMALL = "(?:a|one) (?:quarter|third|fifth)"
 _READABLE = "(?:visible|readable|legible|recogni[sz]able)"
-_DAMAGED_VISIBLE = (
-    "(?:dark|dim|underexposed|overexposed|hazy|foggy|misty|rainy|blurry|blurred"
-    "|(?:has |with )?(?:haze|fog|rain|blur|glare))"
-)
-_DAMAGED_INFRARED = (
-    "(?:(?:very )?(?:striped|stripy|banded|flat|low contrast)|(?:has |shows )?(?:stripes|lines|banding))"
-)
-_FIRST = "(?:the )?(?:(?:first|1 st)(?: (?:image|picture|one|photo))?|(?:image|picture) 1)"
-_SECOND = "(?:the )?(?:(?:second|2 nd)(?: (?:image|picture|one|photo))?|(?:image|picture) 2)(?= is| has| looks| shows)"
-_AND = r"(,|;|\.|and|but|, and|, but|while)"
-_SAID = "(?:is |has |looks )?(?:very |too |a bit |slightly )?"
 _REPAIR = (
     "(?:denoising|dehazing|deraining|deblurring|destriping|sharpening|brightening|denoise|dehaze|derain|deblur|destripe"
     "|sharpen|brighten|noise removal|noise reduction|stripe removal|haze removal)"
 )
 _UNSEEN = "(?:can't|cannot|can not|can hardly|can barely) (?:see|make out)"
+_PICTURE = "(?: (?:image|picture|camera|one|frame|photo))?"
 
 WANTS: tuple[tuple[str, str], ...] = (
-    # More and less of a camera.
-    (rf"{_NOT_ASKED}(?:way|far|a lot|very much) too much (?:of )?(?:the )?({CAMERA}){_PART}{_END}", r"a lot less \1"),
-    (
-        rf"{_NOT_ASKED}(?:a bit|a little|slightly) too much (?:of )?(?:the )?({CAMERA}){_PART}{_END}",
-        r"slightly less \1",
-    ),
-    (rf"{_NOT_ASKED}too much (?:of )?(?:the )?({CAMERA}){_PART}{_END}", r"less \1"),
-    (
-        rf"(?:is |are |there's |there is )?(?:not|isn't|isn't there) enough (?:of )?(?:the )?({CAMERA}){_PART}{_END}"
-        rf"|(?:far |way |much )?too little (?:of )?(?:the )?({CAMERA}){_PART}{_END}",
-        r"more \1\2",
-    ),
-    (
-        rf"(?:the )?({CAMERA}){_PART} (?:is |looks |seems )?{_TOO} (?:weak|subtle)(?: in (?:the |this |my )?{_FUSED})?",
-        r"more \1",
-    ),
-    (
-        rf"(?:the )?({CAMERA}){_PART} (?:is )?(?:barely|hardly|scarcely|not|almost not) "
-        rf"(?:visible|noticeable|there|present) in (?:the |this |my )?{_FUSED}",
-        r"more \1",
-    ),
-    (
-        rf"(?<!not )(?:is |looks |look |seems )?{_TOO} (?:much like |much like a |much like the )?({_INFRARED}){_PART}"
-        r"(?: looking| - looking| - like)?(?= [,.;!]| and| but|$)",
-        r", use less \1",
-    ),
-    (rf"{_LARGE} (?:of )?(?:the )?({CAMERA})(?= (?:and |, )?(?:{_LARGE}|{_SMALL})| [,.;!]| please|$)", r"more \1"),
-    (
-        rf"{_SMALL} (?:of )?(?:the )?({CAMERA})(?= (?:and |, )?(?:{_LARGE}|{_SMALL}|more)| [,.;!]| please|$)",
-        r"less \1",
-    ),
-    (
-        r"(?:looks? |make it |make it look )(?:more )?like (?:a |the )?(?:photo|photograph|daylight photo|rgb|rgb image"
-        r"|visible image|daylight image)(?= please| [,.;!]|$)",
-        "more visible",
-    ),
     # Brighter, darker, less of something.
+    (
+        rf"without (?:any |the |all the )?({NOUN})(?: ,)? (?:the )?({CAMERA}){_PICTURE} would be[^.;!?]*",
+        r"remove the \1 from the \2",
+    ),
+    (
+        rf"without (?:any )?({NOUN})(?=(?: ,)? (?:it|this|that|(?:the )?(?:image|picture|photo|shot)) would be)"
+        rf"|(?:it|this|that|(?:the )?(?:image|picture|photo|shot)) would be [a-z ]+? (?:without|but for) (?:the |any )?"
+        rf"({NOUN})",
+        r"remove the \1\2",
+    ),
+    (rf"(?:is )?free (?:of|from) ({NOUN}) but not (?:of|from) ({NOUN})", r"has \2 but no \1"),
+    (rf"({STATE}) to the point of (?:being )?(?:unusable|useless|worthless|illegible)", r"extremely \1"),
     (
         rf"(?:the )?({CAMERA}){_PART} {_SHALL} ({_HOW})less ({STATE})(?! than)",
         r"\1 is \2too \3",
@@ -126,6 +83,22 @@ WANTS: tuple[tuple[str, str], ...] = (
     ),
     (rf"(?:skip|omit|leave out|forget) (?:the |any |all )?({_REPAIR})", r"no \1"),
     (rf"^to ({STATE})(?= please| and| but| [,.;!]|$)", r"too \1"),
+    (
+        r"(?:an? |the )?(?:much |far |bit |little |slightly )?(?:brighter|lighter) (?:photo|picture|image|shot"
+        r"|version|result)"
+        r"(?! than)",
+        "brighten the dark image",
+    ),
+    (r"(?:an? )?(?:sharper|crisper) (?:photo|picture|image|shot|version|result)(?! than)", "sharpen the image"),
+    (
+        r"(?:is |it's |there is )?too much (?:of )?(?:the )?(?:light|brightness|exposure)(?! in the infrared)",
+        "is overexposed",
+    ),
+    (
+        r"(bright|glare|overexposed|dazzling)((?: [^.;]*)?) (?:please )?(?:tone|turn|bring|dial) (?:it|this|that) down",
+        r"\1\2",
+    ),
+    (r"(?:tone|turn|bring|dial) (?:it|this|that) down(?=[^.;]* (?:bright|glare|overexposed|dazzling))", ""),
     # Shadows, night and glare.
     (
         r"(?:lift|open(?: up)?|raise|recover|boost|bring up|bring out|pull up) (?:the |all )?shadows?",
@@ -173,26 +146,68 @@ WANTS: tuple[tuple[str, str], ...] = (
         "glare from headlights",
     ),
     (r"low sun(?! ?light)(?= in| ,| \.|$)", "the sun shines into the lens"),
-    # Which camera it is said of.
-    (rf"({CAMERA}) : ({STATE}|{NOUN}) , ({STATE}|{NOUN})(?= [.;])", r"\1 : \2 , \1 : \3"),
-    (rf"({CAMERA}) = ([a-z]+)(?= {CAMERA} =)", r"\1 is \2 ,"),
-    (
-        rf"(?:the )?({CAMERA}){_PART} {NOT} ({STATE}) (?:,|;|but|, but) (?:only|just) (?:the )?({CAMERA}){_PART}"
-        r"(?: is)?(?= [.!;]|$)",
-        r"\1 is not \2 , the \3 is \2",
-    ),
-    # The damage gives away which of two pictures is which, whatever their order.
-    (rf"{_FIRST} ({_SAID}{_DAMAGED_VISIBLE}) {_AND} {_SECOND}", r"the visible image \1 \2 the infrared image"),
-    (rf"{_FIRST} ({_SAID}{_DAMAGED_INFRARED}) {_AND} {_SECOND}", r"the infrared image \1 \2 the visible image"),
+    # What is wrong, in the terms of those who know cameras.
     (
         rf"({_INFRARED}{_PART}) (?:is|looks|seems) ((?:very |too |rather |quite |so |a bit )*)(?:faint|pale)"
         r"(?= [,.;!]|$| and| but)",
         r"\1 is \2low in contrast",
     ),
     (r"(?:un ?)?cooled (?:thermal |infrared )?(sensor|camera|detector|imager|core)", r"thermal \1"),
-    (rf"({NOUN}) (?:max|maximum|maximal|to the max)(?= [,.;!]|$)", r"severe \1"),
-    (rf"({NOUN}) (?:min|minimum|minimal)(?= [,.;!]|$)", r"slight \1"),
-    # Colours.
+    (rf"({NOUN}) (?:max|maximum|maximal|to the max|high|hi)(?= [,.;!]|$)", r"severe \1"),
+    (rf"({NOUN}) (?:min|minimum|minimal|low|lo)(?= [,.;!]|$)", r"slight \1"),
+    (rf"v(?: \.)?(?= {STATE})", "very"),
+    (
+        rf"(?:the )?gain (?:of|on|in) the ({CAMERA})(?: (?:sensor|camera|image))? (?:is|was) (?:much |far"
+        rf" )?(?:too |very )?high"
+        rf"|gain (?:much |far )?too high (?:on|in) the ({CAMERA})(?: (?:sensor|camera|image))?",
+        r"the \1\2 image is noisy",
+    ),
+    (
+        r"(?:low|poor|bad|terrible|lousy|awful) (?:snr|signal - to - noise(?: ratio)?|signal to noise(?: ratio)?)",
+        "heavy noise",
+    ),
+    (
+        rf"(?:snr|signal - to - noise(?: ratio)?|signal to noise(?: ratio)?)((?: (?:of|in|on) (?:the"
+        rf" )?{CAMERA})?) (?:is|was) "
+        r"(?:very |really |quite )?(?:low|poor|bad|terrible|awful|lousy)",
+        r"heavy noise\1",
+    ),
+    (
+        r"no (?:temperature|thermal|heat) (?:differences?|gradients?|variations?)(?: (?:to be seen|visible|can"
+        r" be seen|at all))?"
+        r"|all (?:the )?temperatures (?:look|are|seem) (?:alike|the same|equal)",
+        "low infrared contrast",
+    ),
+    (r"(?:has|makes?|gives?|shows?|have) no (?:good|great|real|much) contrast", "has low contrast"),
+    # Colours and texture.
+    (
+        rf"({CAMERA}) (?:details?|information|data) (?:is|are|matters?) (?:far |much )?(?:more important|more) than "
+        r"(?:the )?colou?rs?",
+        r"more \1",
+    ),
+    (
+        r"(?:details?|texture|structure) (?:is|are|matters?) (?:far |much )?(?:more important|more|more relevant) "
+        r"than (?:the )?colou?rs?",
+        "keep the fine texture",
+    ),
+    (
+        r"(?:the )?colou?rs? (?:(?:do not|don't|doesn't|does not) matter|(?:are|is) (?:not important|unimportant"
+        r"|irrelevant"
+        r"|secondary|not)(?= [.,;!]|$))",
+        "",
+    ),
+    (r"(?:the )?texture (?:does|is important|matters)", "keep the fine texture"),
+    (
+        r"(?:but )?(?:not|never) (?:at the (?:cost|expense) of|by losing|by sacrificing) (?:the |any )?colou?rs?"
+        r"|(?:don't|do not|never|avoid|without|no|avoid any) desaturat(?:e|ing|ion)(?: it| anything)?"
+        r"|true(?: -)? colou?rs?",
+        "keep the colours",
+    ),
+    (
+        r"fine(?: -)? grain(?:ed)? (?:details?|textures?|structures?)"
+        r"|(?<=keep )fine grain|(?<=preserve )fine grain|(?<=retain )fine grain",
+        "fine texture",
+    ),
     (
         r"(?:more |a bit more |a little more |much more )?(?:vivid|saturated|vibrant|colou?rful|rich|richer|brighter"
         r"|stronger|deeper|intense|bold|bolder) colou?rs?(?= please| [,.;!]| and| but|$)|more colou?r saturation"

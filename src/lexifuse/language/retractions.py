@@ -1,0 +1,173 @@
+"""What is said and taken back, or is said of another time or of something else than the pictures.
+
+"It is hazy. Actually no, just dark", "it used to be noisy", "the train was late because of heavy rain": the network
+hears the words of damage in all of these. The rules meet the words before all others, and are written like those of
+:mod:`lexifuse.language.turns`.
+"""
+
+from __future__ import annotations
+
+from lexifuse.language.word_groups import CAMERA, NOUN, OBJECT_LIST, STATE
+
+_DAMAGE = f"(?:{NOUN}|{STATE})"
+_REPAIR = "(?:denoise|dehaze|derain|deblur|destripe|sharpen|brighten|darken)"
+_BREAK = "(?: [-,.;:!]+)*"
+_BACK = (
+    rf"{_BREAK} (?:(?:oh|oops|ah|hmm|well|or|erm) (?:, )?)?"
+    r"(?:(?:actually|wait|sorry)(?: ,)? no|no(?: ,)? (?:wait|sorry|actually)|(?:sorry|oops)(?: ,)? i (?:mean|meant)"
+    r"|i (?:mean|meant)|or rather|rather|correction|(?:no|sorry|wait)(?: ,)? (?:scratch|strike) that|(?:scratch|strike)"
+    r" that|my mistake|actually|wait|sorry|no(?= [,.:;!-]))"
+    rf"{_BREAK}"
+)
+_FILLER = (
+    rf" (?:(?:it's|it is|that is|that's|there's|there is|just|only|quite|very|a bit|slightly|more|like|the|is|of"
+    rf"|from|in"
+    rf"|a|an|{CAMERA}|image|picture|photo|has|noisy image) )*"
+)
+_NOW = "(?:now|today|this time|this one|these|here)"
+_BEFORE = (
+    "(?:yesterday|last (?:night|week|month|time|year)|this morning|earlier(?: today)?|previously|before that|back then)"
+)
+_GONE = (
+    "(?:cleared(?: up| away| off)?|lifted|stopped|ceased|passed|vanished|disappeared|dissipated|faded away|died down)"
+)
+_OLDER = (
+    "(?:(?:my|our|the|all|some) )*(?:earlier|previous|prior|old|older) "
+    "(?:frames?|images?|pictures?|photos?|shots?|ones?|cameras?|recordings?|footage|files?|series|flights?)"
+)
+_LATE = "(?:delayed|cancelled|canceled|postponed|late|called off|stuck|grounded)"
+_TALK = (
+    "(?:meeting|talk|paper|article|conference|lecture|seminar|workshop|book|thesis|course|discussion|call|complaint"
+    "|invitation)"
+)
+_OUR = (
+    "(?<!find )(?<!show )(?<!see )(?<!spot )(?<!highlight )(?<!out )(?<!for )(?<!is )(?<!are )(?<!me )"
+    "(?<!park )(?<!parked )(?<!left )"
+)
+_PLACE = "(?:tower|mast|pole|roof|building|house|bridge|car|truck|van|bus|vehicle|lorry|tree)"
+
+RETRACTIONS: tuple[tuple[str, str], ...] = (
+    # Said, and corrected in the same breath.
+    (rf"{_DAMAGE}{_BACK}(?={_FILLER}{_DAMAGE})", ","),
+    (rf"({_REPAIR})((?: it| this| (?:the )?{CAMERA}| (?:the )?image)?){_BACK}(?= (?:please )?{_REPAIR})", r"no \1 ,"),
+    (
+        rf"(?:i|we) (?:first |initially |at first )?(?:thought|assumed|believed|guessed|said|wrote|took it for"
+        rf"|mistook it for|figured)(?: that| it was| it's| it is| there was| this was| of| the| a)* ({_DAMAGE})"
+        rf"(?: [,;.])? (?:but|yet|actually|though|however)",
+        r"not \1 ,",
+    ),
+    (
+        rf"(?:looks?|looked|seems?|seemed|appears?|appeared)(?: like| to be| as)? ({_DAMAGE})(?: ,)? but "
+        r"(?:(?:it's|it is|is|that's) )?(?:actually|really|in fact|in reality)",
+        r"is not \1 ,",
+    ),
+    (
+        rf"what (?:looks|looked|appears|seems)(?: like| to be)? ({_DAMAGE}) (?:is|was) (?:actually|really|in"
+        rf" fact|just)",
+        r"not \1 , it is",
+    ),
+    (rf"({STATE}) \. no ,? ?(?:it )?(?:isn't|is not|it's not)(?= [.,;!])", r"not \1"),
+    (
+        rf"({OBJECT_LIST})(?: [.,;-]+)* (?:(?:oops|no|sorry|wait|actually)(?: ,)? )*(?:i meant?|make that"
+        rf"|no(?= ,)|or rather)(?: ,)? (?:the )?({OBJECT_LIST})",
+        r"\2",
+    ),
+    (
+        r"(?:^|(?<=[,.;!?] ))[^,.;!?]+(?: [,.;!-]+)+ (?:(?:oh|or|actually|wait|sorry|well|hmm|on second"
+        r" thoughts?)(?: ,)? )*"
+        r"(?:no(?= [,:.;!-])|scratch that|strike that|forget (?:that|what i said)|on second thoughts?|never mind that)"
+        r"(?: [,:.;!-]+)*",
+        "",
+    ),
+    (r"keep (?:the )?colou?rs?(?: [.,;]+)*(?: actually| no| wait)*(?: ,)? forget (?:about )?(?:the )?colou?rs?", ""),
+    # Of another time.
+    (
+        rf"used to (?:be|have|show)(?: very| so| a lot of)? ({_DAMAGE})(?: ,? ?(?:but )?not (?:now|any ?more))?",
+        r"is not \1",
+    ),
+    (rf"once (?:so )?{STATE} (?:, |and |but )+{_NOW} (?:sharp|clear|clean|fine|ok|okay|good|bright)", "is fine"),
+    (
+        rf"it (?:was|had been|has been) (?:very |so )?({STATE})(?: [,;.])? (?:but )?(?:it )?(?:isn't|is not|not)"
+        r"(?: so| that)? (?:any ?more|any longer|now)",
+        r"it is not \1",
+    ),
+    (
+        rf"(?:there was|it was|it had been|there had been) (?:some |a lot of |heavy |very |so )?{_DAMAGE}"
+        rf"(?: (?!but|and)[a-z]+){{0,3}}(?: ,)? (?:but|and) (?:it |that |this )?(?:has |is |'s |had )?(?:now |since )?"
+        rf"(?:{_GONE}|gone|over|(?:by|since|then|after|at|later)(?: [a-z]+){{0,4}} (?:clear|fine|gone|dry|sunny"
+        rf"|ok|good))",
+        "",
+    ),
+    (
+        rf"(?:after |when |once |since )?(?:the |all the )?({NOUN}|storm) (?:has |had |have )?(?:just |now |already "
+        rf"|finally )?{_GONE}(?! (?:us|me|the|my|our))",
+        r"no \1 ,",
+    ),
+    (
+        rf"{_BEFORE}(?: (?!but |{_NOW})[a-z']+){{1,8}}(?: [,;.])?(?: but| and| while)?(?= {_NOW})",
+        "",
+    ),
+    (
+        rf"it (?:was|had been) (?:{STATE}|raining|snowing|pouring) (?:when|while|before|until|as) (?:we|i)"
+        r"(?: (?!but |so )[a-z]+){1,6}(?: ,)? but",
+        "",
+    ),
+    (rf"{_OLDER} (?:was|were|had|has been|have been|are|is) (?:[a-z]+ )?{_DAMAGE}(?: [,;.]| but| and)?", ""),
+    (
+        r"(?:i |we |i've |we've |i have |we have |it is |it has been |it was )?already "
+        rf"(?:denoised|dehazed|derained|deblurred|destriped|sharpened|brightened|removed the {NOUN}(?: (?:of"
+        rf"|from|in))?)"
+        rf"(?: (?:the )?{CAMERA}(?: image| picture| one)?| it)?",
+        "",
+    ),
+    # Of something else than the pictures.
+    (
+        rf"(?:the )?{NOUN} (?:that )?(?:i|we|you) (?:mentioned|described|reported|wrote about|complained about|spoke of"
+        r"|meant)(?: [a-z]+){0,3} (?:was|were|is) (?:in|on|from|about|of) (?:another|a different|the other|the previous"
+        r"|the wrong|a wrong|an old|an other)(?: [a-z]+)?",
+        "",
+    ),
+    (
+        rf"{_LATE}(?: [a-z]+){{0,3}} (?:because of|due to|by|owing to) (?:the |a )?(?:[a-z]+ )?(?:{NOUN}|storms?"
+        rf"|weather)",
+        "",
+    ),
+    (
+        rf"{_TALK}s? (?:was |is |were )?(?:about|on|regarding|concerning) (?:the |a )?(?:[a-z]+ )?{NOUN}(?: in"
+        rf" [a-z]+ [a-z]+)?",
+        "",
+    ),
+    (
+        r"rain (?:gear|coat|jacket|forest|boots|barrel)|fog (?:lights?|lamps?|horn)|snow (?:boots|shoes|plough|plow)"
+        r"|smoke (?:alarm|detector|break)|noise (?:barrier|complaint|abatement|protection)",
+        "gear",
+    ),
+    (
+        rf"(?:what is|what's|what does|how does|explain|define) (?:an? |the )?(?:{NOUN} (?:removal|reduction)|denoising"
+        rf"|dehazing|deraining|deblurring|destriping|{NOUN})(?: mean| do| work)?(?= \?|$)",
+        "",
+    ),
+    (
+        r"hope (?:the |your |you and the )?[a-z]+(?: and the [a-z]+)? (?:is|are) (?:well|fine|good|ok|okay|doing well)",
+        "",
+    ),
+    (r"the kids (?:took|shot|made|sent)", "somebody took"),
+    (rf"{_OUR}(?:my|our) (?:{OBJECT_LIST})(?! (?:to |should|must|visible|stand|pop))", ""),
+    (
+        r"(?:i|we)(?: was| were|'m|'re| am| are)? (?:driving|drove|riding|rode|sitting in|sat in) "
+        r"(?:a |my |our |the )?(?:car|truck|van|bus|motorcycle|motorbike|bike|bicycle|lorry)",
+        "",
+    ),
+    (
+        r"(?:i |we )?(?:run|own|work (?:on|at)|live (?:on|at)) (?:a|the) (?:[a-z]+ )?(?:farm|ranch|house"
+        r"|building|shop)",
+        "",
+    ),
+    (
+        rf"((?:camera|cameras|it|them|sensor|mounted|installed|fixed|sits|placed)(?: is| are)?) (?:mounted |fixed "
+        rf"|installed )?(?:on|onto|to|from) (?:top of )?(?:a|an|our|my) (?:[a-z]+ )?{_PLACE}",
+        r"\1 there",
+    ),
+    (rf"headlights (?:of|from) (?:the |an? )?(?:oncoming |passing |approaching )?(?:{OBJECT_LIST})", "headlights"),
+    (r"(?:warm|warmest|kind|kindest|best|sunny) (?:wishes|regards|greetings)", ""),
+)
