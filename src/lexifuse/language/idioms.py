@@ -249,7 +249,7 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         "terrible",
     ),
     (
-        r"mega|exceptionally|intolerably|acutely|freaking|frigging|effing|abysmally|atrociously|appallingly"
+        r"super|mega|exceptionally|intolerably|acutely|freaking|frigging|effing|abysmally|atrociously|appallingly"
         r"|shockingly|hideously|horrendously|stupidly|wildly",
         "terribly",
     ),
@@ -265,7 +265,15 @@ IDIOMS: tuple[tuple[str, str], ...] = (
     # Objects.
     (r"two ?- ?wheelers?|two wheeled vehicles|two - wheeled vehicles", "cyclists and motorcycles"),
     (r"(?<!mountain )bikers", "motorcyclists"),
-    (r"kayakers?|canoeists?|paddlers?|rowers?|divers?|surfers?|workers?|dog handlers?|handlers?", "people"),
+    (
+        r"(highlight|find|spot|show|see|emphasi[sz]e|bring out)((?: the| all the| any)?) (?:fire ?fighters?|fire ?men)",
+        r"\1\2 people",
+    ),
+    (r"lens (?:is|was) wet(?: and raindrops)?", "raindrops"),
+    (
+        r"kayakers?|canoeists?|paddlers?|rowers?|divers?|surfers?|workers?|dog handlers?|handlers?",
+        "people",
+    ),
     (
         r"blokes?|chaps?|lads?|fell(?:a|as|ow|ows)|folk|squaddies|squaddie|infantry|trespassers?"
         r"|ramblers?",

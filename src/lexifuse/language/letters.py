@@ -45,7 +45,7 @@ def _greeting(words: Sequence[Word]) -> int:
     if not words or words[0].text.lower() not in _OPENINGS:
         return 0
     stop = 1
-    while stop < len(words) and stop <= _LONGEST_NAME and _is_name(words[stop]):
+    while stop < len(words) and stop <= _LONGEST_NAME and (_is_name(words[stop]) or _follows_title(words, stop)):
         stop += 1
     # "Hi Rainer it is dark" may go on without a sign; a name alone in front of it is left to the reader.
     return stop + 1 if 1 < stop < len(words) and words[stop].text in _SIGNS else 0
@@ -71,6 +71,10 @@ def _signature(words: Sequence[Word]) -> int:
         if opening == 0 or words[opening - 1].text in _SENTENCE_ENDS | {",", ";", "-"}:
             return opening
     return len(words)
+
+
+def _follows_title(words: Sequence[Word], at: int) -> bool:
+    return words[at].text == "." and words[at - 1].text.lower() in _TITLES
 
 
 def _is_name(word: Word) -> bool:

@@ -26,14 +26,17 @@ _FILLER = (
 )
 _NOW = "(?:now|today|this time|this one|these|here)"
 _BEFORE = (
-    "(?:yesterday|last (?:night|week|month|time|year)|this morning|earlier(?: today)?|previously|before that|back then)"
+    "(?:yesterday|last (?:night|week|month|time|year)|this morning|earlier(?: today)?|previously|before that|back then"
+    "|in the (?:morning|afternoon|evening))"
 )
+_DRY = "(?:clear|dry|fine|good|sunny|perfect|warm|lovely)"
 _GONE = (
     "(?:cleared(?: up| away| off)?|lifted|stopped|ceased|passed|vanished|disappeared|dissipated|faded away|died down)"
 )
 _OLDER = (
-    "(?:(?:my|our|the|all|some) )*(?:earlier|previous|prior|old|older) "
-    "(?:frames?|images?|pictures?|photos?|shots?|ones?|cameras?|recordings?|footage|files?|series|flights?)"
+    "(?:(?:yesterday's|last (?:night|week|month|year|time)'s) (?:pictures?|images?|photos?|shots?|ones?)|(?:(?:my"
+    "|our|the|all|some) )*(?:earlier|previous|prior|old|older) "
+    "(?:frames?|images?|pictures?|photos?|shots?|ones?|cameras?|recordings?|footage|files?|series|flights?))"
 )
 _LATE = "(?:delayed|cancelled|canceled|postponed|late|called off|stuck|grounded)"
 _TALK = (
@@ -52,7 +55,8 @@ RETRACTIONS: tuple[tuple[str, str], ...] = (
     (rf"({_REPAIR})((?: it| this| (?:the )?{CAMERA}| (?:the )?image)?){_BACK}(?= (?:please )?{_REPAIR})", r"no \1 ,"),
     (
         rf"(?:i|we) (?:first |initially |at first )?(?:thought|assumed|believed|guessed|said|wrote|took it for"
-        rf"|mistook it for|figured)(?: that| it was| it's| it is| there was| this was| of| the| a)* ({_DAMAGE})"
+        rf"|mistook it for|figured)(?: that| it was| it's| it is| there was| this was| of| the| a)*"
+        rf" ({_DAMAGE})(?: before| earlier| first)?"
         rf"(?: [,;.])? (?:but|yet|actually|though|however)",
         r"not \1 ,",
     ),
@@ -79,6 +83,7 @@ RETRACTIONS: tuple[tuple[str, str], ...] = (
         r"(?: [,:.;!-]+)*",
         "",
     ),
+    (r"(?:^|(?<=[,.;!?] ))[^,.;!?]+ \? no :", ""),
     (r"keep (?:the )?colou?rs?(?: [.,;]+)*(?: actually| no| wait)*(?: ,)? forget (?:about )?(?:the )?colou?rs?", ""),
     # Of another time.
     (
@@ -105,6 +110,18 @@ RETRACTIONS: tuple[tuple[str, str], ...] = (
     ),
     (
         rf"{_BEFORE}(?: (?!but |{_NOW})[a-z']+){{1,8}}(?: [,;.])?(?: but| and| while)?(?= {_NOW})",
+        "",
+    ),
+    (
+        rf"(?:it (?:rained|snowed|poured)|it was (?:raining|snowing|{STATE})) {_BEFORE}(?: [,;.])? (?:but |and )?"
+        rf"(?:today|now)(?: it)? (?:is|'s) (?:all )?{_DRY}",
+        "",
+    ),
+    (rf"{_BEFORE} it was (?:very |so )?{_DAMAGE}(?: ,)?(?: but| and| ;)?(?= (?:at|by|later|then|towards) )", ""),
+    (rf"(?:the )?weather (?:was|is|had been|stayed) {_DRY}(?: (?:and|,) {_DRY})*", ""),
+    (
+        rf"(?:[a-z]+ )?{NOUN} (?:was|had been) (?:forecast|predicted|expected|announced)(?: ,)? but "
+        rf"(?:it |the weather )?(?:stayed|was|remained) {_DRY}",
         "",
     ),
     (
@@ -169,5 +186,22 @@ RETRACTIONS: tuple[tuple[str, str], ...] = (
         r"\1 there",
     ),
     (rf"headlights (?:of|from) (?:the |an? )?(?:oncoming |passing |approaching )?(?:{OBJECT_LIST})", "headlights"),
+    (
+        r"(?:i|we) (?:work|am|are|'m|'re) (?:for|with|in|at|from) (?:a |an |the |our )?(?:[a-z]+ )?"
+        r"(?:brigade|department|service|police|company|team|university)",
+        "",
+    ),
+    (
+        r"(?:wild ?fire|forest fire|bush ?fire|fire) smoke|smoke (?:from|of) (?:the |a )?(?:wild|forest |bush)?"
+        r" ?fires?",
+        "smoke",
+    ),
+    (r"i like it (?:that|this) way", ""),
+    (r"(?:please )?(?:look|have a look) at the [a-z]+ (?:picture|image|photo)", ""),
+    (
+        r"(?:the |my |our )?(?:client|customer|boss|manager|supervisor)s?(?= (?:called|calls|says?|said|wrote|asked"
+        r"|complained))",
+        "they",
+    ),
     (r"(?:warm|warmest|kind|kindest|best|sunny) (?:wishes|regards|greetings)", ""),
 )

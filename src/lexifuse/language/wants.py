@@ -99,6 +99,17 @@ WANTS: tuple[tuple[str, str], ...] = (
         r"\1\2",
     ),
     (r"(?:tone|turn|bring|dial) (?:it|this|that) down(?=[^.;]* (?:bright|glare|overexposed|dazzling))", ""),
+    (
+        rf"(?:brightness|exposure)((?: of (?:the )?{CAMERA})?) (?:should|must|has to|needs to) be (?:raised"
+        rf"|increased|boosted) "
+        r"(?:a lot|much|considerably|strongly)",
+        r"brightness\1 is very dark",
+    ),
+    (
+        r"(?:it|that|which) (?:could not|couldn't|can't|did not|didn't|failed to|cannot) (?:properly |really )?"
+        r"(remove|fix|reduce|repair)",
+        r"\1",
+    ),
     # Shadows, night and glare.
     (
         r"(?:lift|open(?: up)?|raise|recover|boost|bring up|bring out|pull up) (?:the |all )?shadows?",
@@ -156,6 +167,13 @@ WANTS: tuple[tuple[str, str], ...] = (
     (rf"({NOUN}) (?:max|maximum|maximal|to the max|high|hi)(?= [,.;!]|$)", r"severe \1"),
     (rf"({NOUN}) (?:min|minimum|minimal|low|lo)(?= [,.;!]|$)", r"slight \1"),
     (rf"v(?: \.)?(?= {STATE})", "very"),
+    (rf"({STATE}) by far", r"very \1"),
+    (rf"({NOUN}) (?:is |are )?(?:far |way |much )?too (?:strong|heavy|bad|intense)", r"severe \1"),
+    (
+        rf"({NOUN}) makes it (?:very |really |so )?(?:hard|difficult|impossible) to (?:see|read|tell)(?:"
+        rf" (?:anything|much))?",
+        r"heavy \1",
+    ),
     (
         rf"(?:the )?gain (?:of|on|in) the ({CAMERA})(?: (?:sensor|camera|image))? (?:is|was) (?:much |far"
         rf" )?(?:too |very )?high"
@@ -220,7 +238,17 @@ WANTS: tuple[tuple[str, str], ...] = (
         r"|(?:dull|pale|faded|washed out) colou?rs?",
         "keep the colours",
     ),
+    (
+        r"(?:don't|do not) (?:want|like) (?:any |the )?(?:fine )?details? (?:to be |to get )?lost"
+        r"|(?:don't|do not|without) (?:lose|losing) (?:any )?(?:fine )?details?",
+        "keep the fine texture",
+    ),
     # Objects.
+    (rf"make (them|him|her|{OBJECT_LIST}) as visible as possible", r"make \1 stand out"),
+    (
+        rf"make ({OBJECT_LIST}) (?:pop|stand out|visible|shine) (?:except(?: for)?|but not|without) ({OBJECT_LIST})",
+        r"highlight \1 but not \2",
+    ),
     (
         rf"(?:keep|leave) ({OBJECT_LIST}) (?:clearly |well |easily |still )*(?:{_READABLE}|in view)",
         r"highlight \1",

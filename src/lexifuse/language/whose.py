@@ -102,6 +102,10 @@ WHOSE: tuple[tuple[str, str], ...] = (
         rf" )?({CAMERA})",
         r"\1 in the \2",
     ),
+    (
+        rf"({NOUN}) (?:is|are) not (?:in|on) (?:the )?{CAMERA}{_PICTURE} ,? ?but (?:in|on) (?:the )?({CAMERA})",
+        r"\1 in the \2",
+    ),
     # More and less of a camera.
     (
         rf"(?:the )?({CAMERA}){_PART} (?:should|must|could|shall|can|to) (?:only |just )?(?:be|stay|remain) (?:kept )?"
