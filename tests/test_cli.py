@@ -187,6 +187,67 @@ def test_debug_shows_the_traceback(run: Run, pair_files: tuple[Path, Path]) -> N
     assert "Traceback" in run("fuse", *pair_files, "--model", "nothing", LEXIFUSE_DEBUG="1").stderr
 
 
+def test_a_folder_takes_the_picture_under_its_own_name(run: Run, tmp_path: Path, pair_files: tuple[Path, Path]) -> None:
+    (tmp_path / "out").mkdir()
+    assert json.loads(run("fuse", *pair_files, "-o", "out", "--json").stdout)["output"] == "out/street_fused.png"
+    assert (tmp_path / "out" / "street_fused.png").is_file()
+
+
+def test_a_link_is_written_through(run: Run, tmp_path: Path, pair_files: tuple[Path, Path]) -> None:
+    (tmp_path / "link.png").symlink_to("real.png")
+    assert run("fuse", *pair_files, "-o", "link.png").returncode == 0
+    assert (tmp_path / "link.png").is_symlink() and lexifuse.read_image(tmp_path / "real.png").size
+
+
+def test_names_that_are_too_long_are_told_in_one_line(run: Run, pair_files: tuple[Path, Path]) -> None:
+    assert_one_line(run("fuse", *pair_files, "-o", f"{'x' * 300}.png"), 1, "cannot write 'xxx", "(File name too long)")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_output_that_goes_nowhere_is_told_in_one_line(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "lexifuse", "models"]
+        result = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1
+    assert (
+        result.stderr == "lexifuse: cannot read or write (No space left on device): check the path and the free space\n"
+    )
+
+
+def test_pictures_whose_name_is_too_long_are_told_in_one_line(run: Run, pair_files: tuple[Path, Path]) -> None:
+    assert_one_line(
+        run("fuse", f"{'x' * 300}.png", pair_files[1]), 1, "lexifuse: cannot read or write 'xxx", "too long"
+    )
+
+
+def test_one_range_holds_for_every_infrared_picture(run: Run, tmp_path: Path, folders: tuple[Path, Path]) -> None:
+    infrared, visible = folders
+    for path in infrared.iterdir():
+        shades = lexifuse.read_image(path)
+        lexifuse.write_image(tmp_path / "counts" / path.name, 7000 + 6 * shades.astype(np.uint16))
+    assert run("fuse", *folders, "-o", "plain").returncode == 0
+    assert run("fuse", "counts", visible, "-o", "ranged", "--infrared-range", "7000,8530").returncode == 0
+    single = run("fuse", "counts/a.png", visible / "a.jpg", "-o", "a.png", "--infrared-range", "7000,8530")
+    assert single.returncode == 0 and "stretched" not in single.stderr
+    for name in ("ranged/a.png", "ranged/d.png", "a.png"):
+        apart = lexifuse.read_image(tmp_path / name).astype(int) - lexifuse.read_image(
+            tmp_path / "plain" / Path(name).name
+        )
+        assert np.abs(apart).max() <= 1
+
+
+@pytest.mark.parametrize("wrong", ["8500,7000", "7000", "a,b", "1,2,3", "0,nan", ""])
+def test_what_is_no_range_is_refused(run: Run, pair_files: tuple[Path, Path], wrong: str) -> None:
+    told = f"--infrared-range takes LOW,HIGH, two numbers with the lower first, such as 7000,8500, not '{wrong}'"
+    assert_one_line(run("fuse", *pair_files, "--infrared-range", wrong), 2, told)
+
+
+def test_one_picture_twice_is_no_pair(run: Run, tmp_path: Path, pair_files: tuple[Path, Path]) -> None:
+    (tmp_path / "same.png").symlink_to(pair_files[1])
+    assert_one_line(run("fuse", pair_files[1], "same.png"), 2, "are the same file")
+    assert not (tmp_path / "same_fused.png").exists()
+
+
 def test_different_sizes_need_resize(run: Run, tmp_path: Path, pair_files: tuple[Path, Path], day: Scene) -> None:
     lexifuse.write_image(tmp_path / "small.png", day.infrared[:, :80])
     assert_one_line(run("fuse", "small.png", pair_files[1]), 1, "infrared 80x144, visible 192x144", "--resize")
@@ -310,6 +371,15 @@ def test_an_output_folder_that_is_a_file_is_refused_at_once(
     (tmp_path / "notes.txt").write_text("mine")
     assert_one_line(run("fuse", *folders, "-o", "notes.txt"), 2, "notes.txt is a file: choose a folder")
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_an_output_folder_with_the_name_of_a_picture_is_refused(
+    run: Run, tmp_path: Path, folders: tuple[Path, Path]
+) -> None:
+    assert_one_line(run("fuse", *folders, "-o", "fused.PNG"), 2, "fused.PNG is named as a picture", "with -o")
+    assert not (tmp_path / "fused.PNG").exists()
+    (tmp_path / "there.png").mkdir()
+    assert run("fuse", *folders, "-o", "there.png").returncode == 0, "a folder that is there is meant"
 
 
 def test_detect_refuses_to_lose_pictures_and_boxes(run: Run, tmp_path: Path, pair_files: tuple[Path, Path]) -> None:

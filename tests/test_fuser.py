@@ -15,6 +15,7 @@ from lexifuse import Fuser, Instruction
 from lexifuse.datasets.synthetic import Scene, render_scene
 from lexifuse.degradations import degrade_pair
 from lexifuse.errors import InputError, ModelError, UsageError
+from lexifuse.instruction import DEGRADATIONS
 from lexifuse.runtime import split
 
 
@@ -153,6 +154,36 @@ def test_wrong_requests_are_refused(fuser: Fuser, day: Scene) -> None:
         lexifuse.load("compact", provider="abacus")
 
 
+def test_what_is_no_pair_no_model_and_no_range_is_refused(fuser: Fuser, day: Scene) -> None:
+    with pytest.raises(UsageError, match=r"a pair is what lexifuse.read_pair gives, not a tuple"):
+        fuser.fuse_pair((day.infrared, day.visible))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="a model is a name or a folder, not list"):
+        lexifuse.fuse(day.infrared, day.visible, model=["x"])  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="infrared_range takes two numbers"):
+        lexifuse.fuse(day.infrared, day.visible, infrared_range=(2, 1))
+
+
+def test_one_range_holds_for_every_picture_of_a_film(fuser: Fuser, day: Scene) -> None:
+    kelvin = 280 + 20 * (day.infrared / np.float32(255))
+    plain = fuser.fuse(day.infrared, day.visible).image.astype(int)
+    for result in (
+        fuser.fuse(kelvin, day.visible, infrared_range=(280, 300)),
+        fuser.session(kelvin, day.visible, infrared_range=(280, 300)).fuse(),
+        lexifuse.fuse(kelvin, day.visible, infrared_range=(280, 300)),
+    ):
+        assert np.abs(result.image - plain).max() <= 1
+
+
+@pytest.mark.parametrize("automatic", [True, False])
+def test_every_number_of_an_instruction_stands(fuser: Fuser, night: Scene, automatic: bool) -> None:
+    asked = Instruction().with_values(dict.fromkeys(DEGRADATIONS, 0.1))
+    result = fuser.fuse(night.infrared, night.visible, asked, automatic=automatic)
+    assert result.instruction == result.carried_out == asked
+    if automatic:
+        result = fuser.fuse(night.infrared, night.visible, Instruction.from_dict({"haze": 0.1}), automatic=True)
+        assert result.instruction.visible.low_light > 0.2, "of what it does not name, the pixels speak"
+
+
 def test_threads_do_not_change_the_picture(fuser: Fuser, day: Scene) -> None:
     one = lexifuse.load("compact", threads=1).fuse(day.infrared, day.visible).image.astype(int)
     assert np.abs(one - fuser.fuse(day.infrared, day.visible).image).max() <= 1
@@ -164,6 +195,7 @@ def test_threads_do_not_change_the_picture(fuser: Fuser, day: Scene) -> None:
         ((None,), {}, "a model is a name or a folder, not NoneType"),
         ((), {"threads": -1}, "threads must be a whole number from 0"),
         ((), {"threads": 1.5}, "threads must be a whole number from 0"),
+        ((), {"threads": "2"}, r"threads must be a whole number from 0 \(all cores\), not '2'"),
     ],
 )
 def test_what_is_no_model_and_no_number_of_threads_is_refused(arguments: tuple, options: dict, message: str) -> None:

@@ -94,6 +94,10 @@ def test_wrong_values_are_refused_with_the_mend(values: dict[str, object], messa
         ({3: 4}, "unknown field '3'"),
         ({"visible": {3: 4}}, "unknown field 'visible.3'"),
         ({"a\nb": 4}, "unknown field 'a b'"),
+        ({"visble": {"rain": 1}}, "unknown field 'visble': did you mean 'visible'?"),
+        ({"infra-red": {"noise": 1}}, "unknown field 'infra-red': did you mean 'infrared'?"),
+        ({"visible.rain": {"rain": 1}}, "visible.rain must be a number from 0 to 1, not {'rain': 1}"),
+        ({"fog": {"rain": 1}}, "unknown field 'fog'"),
     ],
 )
 def test_wrong_dicts_are_refused_in_one_line(data: dict[Any, Any], message: str) -> None:

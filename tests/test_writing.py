@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from lexifuse.datasets.synthetic import save_dataset
 from lexifuse.errors import InputError, OutputError
 from lexifuse.files import atomic_file
-from lexifuse.images import lost_in
+from lexifuse.images import lost_in, read_picture
 from lexifuse.pair import read_image, write_image
 
 
@@ -85,6 +87,41 @@ def test_pictures_too_large_for_a_format_are_refused(tmp_path):
         assert not list(tmp_path.iterdir())
         write_image(tmp_path / name, np.zeros((1, width - 1), np.uint8))
         (tmp_path / name).unlink()
+
+
+def test_a_link_is_written_through_and_stays(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    for target in ("elsewhere/there.png", "elsewhere/new.png"):
+        link = tmp_path / f"to {Path(target).name}"
+        link.symlink_to(target)
+        if "there" in target:
+            (tmp_path / target).write_bytes(b"old")
+        write_image(link, picture((5, 5)))
+        assert link.is_symlink() and np.array_equal(read_image(tmp_path / target), picture((5, 5)))
+    assert sorted(path.name for path in (tmp_path / "elsewhere").iterdir()) == ["new.png", "there.png"]
+    (tmp_path / "link.png").symlink_to("/")
+    with pytest.raises(OutputError, match=r"link\.png' .*folder"):
+        write_image(tmp_path / "link.png", picture((5, 5)))
+
+
+def test_names_that_are_too_long_are_told_in_one_line(tmp_path):
+    with pytest.raises(OutputError, match=r"cannot write .*name too long"):
+        write_image(tmp_path / f"{'x' * 300}.png", picture((5, 5)))
+
+
+@pytest.mark.parametrize(("path", "told"), [(None, "a NoneType"), (io.BytesIO(), "a BytesIO"), (3, "a int")])
+def test_what_is_no_path_is_refused(path, told):
+    with pytest.raises(OutputError, match=f"cannot write to {told}: give the path of a file"):
+        write_image(path, picture((5, 5)))
+
+
+def test_a_list_is_no_picture_and_a_matrix_is_one(tmp_path):
+    with pytest.raises(InputError, match="is a list: give a numpy array"):
+        write_image(tmp_path / "a.png", [[1, 2]])  # type: ignore[arg-type]
+    matrix = picture((5, 6)).view(np.matrix)
+    write_image(tmp_path / "a.png", matrix)
+    back = read_picture(matrix).pixels
+    assert type(back) is np.ndarray and np.array_equal(back, read_image(tmp_path / "a.png"))
 
 
 @pytest.mark.parametrize("name", ["/", "", ".", "a\0b", "a\0b/c"])

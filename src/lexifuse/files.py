@@ -33,11 +33,11 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary name for what is written by name; the file takes its place when the block ends.
 
-    It is a hidden ``*.part`` file in the same folder, which replaces ``path`` when the block ends and is removed when
+    It is a hidden ``*.part`` file in the same folder, which replaces the file when the block ends and is removed when
     the block fails. Missing parent folders are made.
 
     Args:
-        path: where the file shall stand; an existing file is replaced.
+        path: where the file shall stand; an existing file is replaced, and a link is written through.
 
     Yields:
         The temporary name, at which there is nothing yet.
@@ -45,10 +45,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         OutputError: no file can have that name, the folder cannot be made or written to, or writing failed.
     """
-    target = Path(path)
-    if not target.name or "\0" in str(target):
-        raise OutputError(f"cannot write {str(target)!r} (no file can have that name): give the name of a file")
-    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
+    given = Path(path)
+    if not given.name or "\0" in str(given):
+        raise OutputError(f"cannot write {str(given)!r} (no file can have that name): give the name of a file")
+    target = Path(os.path.realpath(given))  # what a link points to is written, and the link stays
+    temporary = target.parent / f".{secrets.token_hex(8)}.part"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
@@ -57,7 +58,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(target)
     except OSError as error:
         raise OutputError(
-            f"cannot write '{target}' ({error.strerror or error}): choose a folder that can be written to"
+            f"cannot write '{given}' ({error.strerror or error}): choose another name, or a folder that is writable"
         ) from error
     finally:
         # After the replacement nothing is left to remove; a folder that cannot be entered holds nothing of ours.

@@ -19,7 +19,7 @@ from lexifuse.detect import Detector, detectors, load_detector
 from lexifuse.errors import ModelError, UsageError
 from lexifuse.evidence import Weighed, weigh
 from lexifuse.highlight import bring_out
-from lexifuse.instruction import HIGHLIGHT_GROUPS, Instruction
+from lexifuse.instruction import DEGRADATIONS, HIGHLIGHT_GROUPS, Instruction
 from lexifuse.language import Reading, read_prompt
 from lexifuse.language.encoder import TextEncoder
 from lexifuse.models import DEFAULT_MODEL, Model, find_model
@@ -59,7 +59,11 @@ class FusionResult:
     carried_out: Instruction = field(default_factory=Instruction)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture, with its alpha, in the format the suffix names (see :func:`lexifuse.write_image`)."""
+        """Write the picture, with its alpha, in the format the suffix names (see :func:`lexifuse.write_image`).
+
+        Raises:
+            OutputError: it cannot be written there.
+        """
         write_image(path, self.image, alpha=self.alpha)
 
 
@@ -104,6 +108,7 @@ class Fuser:
         instruction: Request = None,
         *,
         resize: bool = False,
+        infrared_range: tuple[float, float] | None = None,
         automatic: bool = False,
         insist: bool = False,
     ) -> FusionResult:
@@ -112,28 +117,38 @@ class Fuser:
         Args:
             infrared: a path, a Pillow image or an array (H, W); uint8, uint16 or float32 in 0..1.
             visible: a path, a Pillow image or an array (H, W, 3) or (H, W), likewise, of the same size.
-            instruction: words, an :class:`Instruction` (its numbers stand, whatever the pixels say), ``"auto"``, or
-                None for a plain, faithful fusion.
+            instruction: words, an :class:`Instruction` (its severities above 0 stand, whatever the pixels say),
+                ``"auto"``, or None for a plain, faithful fusion.
             resize: bring an infrared picture of another size to the visible grid.
+            infrared_range: the values of the infrared picture that become black and white; see
+                :func:`lexifuse.read_pair`.
             automatic: let the pixels say what is damaged wherever the words say nothing; ``"auto"`` is this
                 without words.
             insist: repair what words ask for even where the pixels speak plainly against it (:mod:`lexifuse.evidence`).
 
         Raises:
             InputError: a picture cannot be used, or the sizes differ.
-            UsageError: the instruction is of another type.
+            UsageError: the instruction is of another type, or the range is not two numbers, the lower first.
         """
-        return self.session(infrared, visible, resize=resize).fuse(instruction, automatic=automatic, insist=insist)
+        session = self.session(infrared, visible, resize=resize, infrared_range=infrared_range)
+        return session.fuse(instruction, automatic=automatic, insist=insist)
 
     def fuse_pair(
         self, pair: ImagePair, instruction: Request = None, *, automatic: bool = False, insist: bool = False
     ) -> FusionResult:
-        """Fuse a pair that was read before; see :meth:`fuse`."""
+        """Fuse a pair from :func:`lexifuse.read_pair`; see :meth:`fuse`."""
         return Session(self, pair).fuse(instruction, automatic=automatic, insist=insist)
 
-    def session(self, infrared: Source, visible: Source, *, resize: bool = False) -> Session:
+    def session(
+        self,
+        infrared: Source,
+        visible: Source,
+        *,
+        resize: bool = False,
+        infrared_range: tuple[float, float] | None = None,
+    ) -> Session:
         """Open a pair, to be fused under one request after the other; arguments as of :meth:`fuse`."""
-        return Session(self, read_pair(infrared, visible, resize=resize))
+        return Session(self, read_pair(infrared, visible, resize=resize, infrared_range=infrared_range))
 
     def conditioning(self, pair: ImagePair, instruction: Instruction) -> NDArray[np.float32]:
         """What the network receives for an instruction, (C,) or (T, D), as the model's card says."""
@@ -151,12 +166,17 @@ class Session:
         fuser: a loaded model.
         pair: from :func:`lexifuse.read_pair`.
 
+    Raises:
+        UsageError: the pair is no :class:`lexifuse.ImagePair`.
+
     >>> session = fuser.session("ir.png", "visible.png")  # doctest: +SKIP
     >>> session.fuse("the visible image is dark").save("brighter.png")  # doctest: +SKIP
     >>> session.fuse("the infrared image is noisy").save("cleaner.png")  # doctest: +SKIP
     """
 
     def __init__(self, fuser: Fuser, pair: ImagePair) -> None:
+        if not isinstance(pair, ImagePair):
+            raise UsageError(f"a pair is what lexifuse.read_pair gives, not a {type(pair).__name__}")
         self.fuser, self.pair = fuser, pair
 
     def fuse(self, instruction: Request = None, *, automatic: bool = False, insist: bool = False) -> FusionResult:
@@ -166,14 +186,15 @@ class Session:
         reading = read_prompt(instruction) if isinstance(instruction, str) else instruction
         reading = reading if isinstance(reading, Reading) else None
         asked = reading.instruction if reading is not None else instruction
-        # An instruction is numbers, set by hand; words are what the pixels are asked about.
-        by_hand = reading.by_hand if reading is not None else getattr(asked, "asked_for", tuple)()
         asked = Instruction() if asked is None else asked
         if not isinstance(asked, Instruction):
             raise UsageError(f"an instruction is words, an Instruction or nothing, not {type(asked).__name__}")
+        # An instruction is numbers, set by hand; words are what the pixels are asked about.
+        numbers = tuple(name for name in DEGRADATIONS if asked.severity(name) > 0)
+        by_hand = numbers if reading is None else reading.by_hand
         seen = self._seen if automatic else None
         if seen is not None:
-            asked = override(seen.instruction, asked, spoken_of(reading) if reading else asked.asked_for())
+            asked = override(seen.instruction, asked, numbers if reading is None else spoken_of(reading))
         prompt = reading.prompt if reading is not None else ""
         started = time.perf_counter()
         weighed = self.weighed(asked, by_hand, insist=insist)
@@ -243,20 +264,31 @@ def load(
         UsageError: the name is no text or path, or the threads are no whole number from 0.
         ModelError: there is no such model, it is damaged, or the provider is not installed.
     """
-    if not isinstance(name_or_path, (str, Path)):
-        raise UsageError(f"a model is a name or a folder, not {type(name_or_path).__name__}")
     if not isinstance(threads, int) or threads < 0:
-        raise UsageError(f"threads must be a whole number from 0 (all cores), not {threads}")
-    return Fuser(find_model(name_or_path), threads=threads, provider=provider, text_encoder=text_encoder)
+        raise UsageError(f"threads must be a whole number from 0 (all cores), not {threads!r}")
+    return Fuser(find_model(_named(name_or_path)), threads=threads, provider=provider, text_encoder=text_encoder)
 
 
 def fuse(
-    infrared: Source, visible: Source, instruction: Request = None, *, resize: bool = False, model: str = DEFAULT_MODEL
+    infrared: Source,
+    visible: Source,
+    instruction: Request = None,
+    *,
+    resize: bool = False,
+    infrared_range: tuple[float, float] | None = None,
+    model: str | Path = DEFAULT_MODEL,
 ) -> FusionResult:
     """Fuse two pictures in one call; the model stays loaded for the next one. See :meth:`Fuser.fuse`."""
-    return _loaded(model).fuse(infrared, visible, instruction, resize=resize)
+    fuser = _loaded(_named(model))
+    return fuser.fuse(infrared, visible, instruction, resize=resize, infrared_range=infrared_range)
 
 
 @lru_cache(maxsize=2)
-def _loaded(model: str) -> Fuser:
+def _loaded(model: str | Path) -> Fuser:
     return load(model)
+
+
+def _named(model: object) -> str | Path:
+    if not isinstance(model, (str, Path)):
+        raise UsageError(f"a model is a name or a folder, not {type(model).__name__}")
+    return model

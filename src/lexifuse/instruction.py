@@ -74,6 +74,7 @@ DEGRADATIONS: tuple[str, ...] = tuple(
 SETTABLE: tuple[str, ...] = (*DEGRADATIONS, "balance", "keep_colour", "keep_texture", "highlight")
 """Every field that ``--set KEY=VALUE`` takes."""
 
+_SOURCES = ("visible", "infrared")
 _LONGEST_SHOWN = 60  # characters of a value in a message
 _DESCRIPTIONS = {
     "visible.low_light": "brighten the dark visible image",
@@ -115,7 +116,7 @@ class Instruction:
     highlight: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for source in ("visible", "infrared"):
+        for source in _SOURCES:
             group = getattr(self, source)
             kind = VisibleSeverities if source == "visible" else InfraredSeverities
             if not isinstance(group, kind):
@@ -205,8 +206,10 @@ class Instruction:
         """
         flat: dict[str, Any] = {}
         for key, value in _mapping("an instruction", data).items():
-            if key in ("visible", "infrared"):
+            if key in _SOURCES:
                 flat.update({f"{key}.{name}": item for name, item in _mapping(key, value).items()})
+            elif isinstance(value, Mapping) and key not in SETTABLE and difflib.get_close_matches(str(key), _SOURCES):
+                raise UsageError(_unknown("field", key, _SOURCES))
             else:
                 flat[key] = value
         return cls().with_values(flat)

@@ -21,7 +21,8 @@ from lexifuse.images import (
     read_picture,
     write_image,
 )
-from lexifuse.pixels import from_float, is_coloured, luma, to_float
+from lexifuse.images.counts import checked_range, of_full_range, of_range, raw_visible
+from lexifuse.pixels import ValuesError, from_float, is_coloured, luma, to_float
 from lexifuse.statistics import picture_statistics
 
 __all__ = [
@@ -37,15 +38,11 @@ __all__ = [
     "write_image",
 ]
 
-_SAMPLE = 1_000_000  # pixels that the range of an infrared picture is taken of
-_RAW_COUNTS = 0.25  # share of the 16 bits: what 14 of them fill at most
-_NOISE_ALONE = 0.001  # share of the 16 bits that a covered lens may fill: 65 counts
-_FEW = 1_000  # pixels that are too few to tell a range
-_OUTLIERS = 0.001  # share of the pixels at either end: dead and stuck ones
-_MARGIN = 0.05  # of the range, left at either end
-_ROWS = 512
 _ASPECT_TOLERANCE = 0.02
 """Relative difference of aspect ratios from which resizing is said to distort."""
+
+_PLAIN_DTYPES = (np.uint8, np.uint16, np.float32)
+_NAME_A_RANGE = ", or say which values become black and white (infrared_range, or --infrared-range LOW,HIGH)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +55,9 @@ class ImagePair:
         alpha: (H, W) opacity of the visible picture in its dtype, or None; kept out of the fusion and put back.
         name: stem of the visible file (else of the infrared one, else ``pair``), for messages and output names.
         notes: what the user should know, each a phrase such as "the infrared picture is in colour: …".
+
+    Raises:
+        InputError: shapes or types are others than these; :func:`read_pair` takes more and converts it.
     """
 
     infrared: NDArray[Any]
@@ -65,6 +65,21 @@ class ImagePair:
     alpha: NDArray[Any] | None = None
     name: str = "pair"
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        size = _checked("visible", self.visible, colour=True)
+        parts = {"infrared": self.infrared} if self.alpha is None else {"infrared": self.infrared, "alpha": self.alpha}
+        for what, image in parts.items():
+            if _checked(what, image) != size:
+                raise InputError(
+                    f"the {what} array of a pair has shape {image.shape}, and its visible one {self.visible.shape}: "
+                    "give both in the same height and width"
+                )
+        if self.alpha is not None and self.alpha.dtype != self.visible.dtype:
+            raise InputError(
+                f"the alpha array of a pair is of type {self.alpha.dtype}, and its visible one {self.visible.dtype}: "
+                "make them alike"
+            )
 
     @property
     def height(self) -> int:
@@ -87,31 +102,40 @@ class ImagePair:
         return self.visible.ndim == 3
 
 
-def read_pair(infrared: Source, visible: Source, *, resize: bool = False) -> ImagePair:
+def read_pair(
+    infrared: Source, visible: Source, *, resize: bool = False, infrared_range: tuple[float, float] | None = None
+) -> ImagePair:
     """Read a registered pair.
 
     An infrared picture with three channels goes on as its luma, with a note if it is in colour. The infrared's alpha
     is dropped. The two may differ in depth. An infrared picture of 16 bits that fills less than a quarter of them, as
-    raw counts of 12 or 14 bits do, is stretched to the whole range, with a note.
+    raw counts of 12 or 14 bits do, is stretched to the whole range, with a note; the black around a warped picture
+    and saturated pixels are left out of that range. A film takes one ``infrared_range`` for all of its pictures, for
+    each alone would be stretched as it needs it.
 
     Args:
         infrared: a path, a Pillow image, or an array (H, W) or (H, W, C); uint8, uint16, or floats in 0..1.
         visible: the same.
         resize: bring an infrared picture of another size to the visible grid (cubic up, area average down).
+        infrared_range: the values of the infrared picture that become black and white, in its own unit; what lies
+            outside is clipped. With it the values may be of any range, such as kelvin or signed counts.
 
     Raises:
         InputError: one or both cannot be read (all reasons in one message), or their sizes differ.
+        UsageError: the range is not two numbers, the lower first.
 
     >>> read_pair(np.zeros((4, 6), np.uint8), np.zeros((4, 6, 3), np.uint8)).width
     6
     """
+    wanted = None if infrared_range is None else checked_range(infrared_range)
     pictures: list[Picture] = []
     problems: list[str] = []
     for what, source in (("infrared", infrared), ("visible", visible)):
         try:
-            pictures.append(read_picture(source, what))
+            pictures.append(read_picture(source, what, measured=what == "infrared" and wanted is not None))
         except InputError as error:
-            problems.append(str(error))
+            nameable = what == "infrared" and isinstance(error, ValuesError)
+            problems.append(f"{error}{_NAME_A_RANGE if nameable else ''}")
     if problems:
         raise InputError("; ".join(problems))
     first, second = pictures
@@ -119,8 +143,9 @@ def read_pair(infrared: Source, visible: Source, *, resize: bool = False) -> Ima
     if is_coloured(first.pixels):
         swapped = "" if is_coloured(second.pixels) else " (it looks as if the two pictures are swapped)"
         notes.append(f"the infrared picture is in colour: going on with its luma{swapped}")
-    grey, note = _of_full_range(luma(first.pixels))
-    notes += [note] if note else []
+    grey = luma(first.pixels)
+    grey, stretched = of_full_range(grey) if wanted is None else of_range(grey, *wanted)
+    notes += [*stretched, *raw_visible(second.pixels)]
     if grey.shape != second.pixels.shape[:2]:
         grey, note = _to_visible_grid(grey, second.pixels, resize)
         notes.append(note)
@@ -128,25 +153,18 @@ def read_pair(infrared: Source, visible: Source, *, resize: bool = False) -> Ima
     return ImagePair(grey, second.pixels, second.alpha, name, tuple(notes))
 
 
-def _of_full_range(infrared: NDArray[Any]) -> tuple[NDArray[Any], str]:
-    """Raw counts, 12 or 14 bits of 16, brought to the whole range, and a note; any other picture as it is."""
-    if infrared.dtype != np.uint16 or infrared.size < _FEW:
-        return infrared, ""
-    step = max(1, round((infrared.size / _SAMPLE) ** 0.5))
-    low, high = np.quantile(infrared[::step, ::step], (_OUTLIERS, 1 - _OUTLIERS)).tolist()
-    share = (high - low) / 65535
-    if not _NOISE_ALONE < share < _RAW_COUNTS:
-        return infrared, ""
-    margin = _MARGIN * (high - low)
-    low, high = max(low - margin, 0.0), min(high + margin, 65535.0)
-    stretched = np.empty_like(infrared)
-    for start in range(0, len(infrared), _ROWS):  # a strip at a time, so that memory stays bounded
-        strip = (infrared[start : start + _ROWS].astype(np.float32) - low) * (65535 / (high - low))
-        stretched[start : start + _ROWS] = np.rint(np.clip(strip, 0, 65535))
-    return stretched, (
-        f"the infrared picture fills {share:.1%} of its 16 bits, as raw counts do: {low:.0f} to {high:.0f} were "
-        "stretched to all of it"
-    )
+def _checked(what: str, image: NDArray[Any], *, colour: bool = False) -> tuple[int, ...]:
+    """Height and width of an array that a pair is made of."""
+    if not isinstance(image, np.ndarray) or image.dtype not in _PLAIN_DTYPES or not image.dtype.isnative:
+        kind = f"of type {image.dtype}" if isinstance(image, np.ndarray) else f"a {type(image).__name__}"
+        raise InputError(
+            f"the {what} array of a pair is {kind}: give uint8, uint16 or float32 in 0..1, or let read_pair convert it"
+        )
+    in_colour = colour and image.ndim == 3 and image.shape[2] == 3
+    if not image.size or not (image.ndim == 2 or in_colour):
+        shapes = "(height, width)" + (" or (height, width, 3)" if colour else "")
+        raise InputError(f"the {what} array of a pair has shape {image.shape}: give {shapes}")
+    return image.shape[:2]
 
 
 def _to_visible_grid(infrared: NDArray[Any], visible: NDArray[Any], resize: bool) -> tuple[NDArray[Any], str]:
@@ -154,8 +172,8 @@ def _to_visible_grid(infrared: NDArray[Any], visible: NDArray[Any], resize: bool
     old, new = f"{width}x{height}", f"{new_width}x{new_height}"
     if not resize:
         raise InputError(
-            f"the two pictures differ in size (infrared {old}, visible {new}): "
-            "register them first, or stretch the infrared to the visible grid with --resize (resize=True)"
+            f"the two pictures differ in size (infrared {old}, visible {new}): register them first, or let the "
+            "infrared be resized to the visible grid (resize=True, --resize)"
         )
     import cv2
 

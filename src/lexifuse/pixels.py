@@ -23,15 +23,21 @@ _COLOURED_SHARE = 0.005
 """A picture is in colour if the channels of at least this share of its pixels lie further apart."""
 
 
-def check_pixels(image: NDArray[Any], where: str) -> NDArray[Any]:
+class ValuesError(InputError):
+    """Numbers that are no picture as they stand, and could be one if it were known which is black and which white."""
+
+
+def check_pixels(image: NDArray[Any], where: str, *, measured: bool = False) -> NDArray[Any]:
     """The array in native byte order if it can be used as a picture.
 
     Args:
         image: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); uint8, uint16, or floats in 0..1 (which become float32).
         where: how messages name it.
+        measured: allow numbers of any range; whatever is not uint8 or uint16 becomes float32.
 
     Raises:
-        InputError: wrong number of dimensions or channels, dtype or range, NaN, or no pixels.
+        ValuesError: the numbers are too large, or have a sign.
+        InputError: wrong number of dimensions or channels, dtype, NaN, or no pixels.
     """
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
         raise InputError(f"{where} has shape {image.shape}: give (height, width) or (height, width, 3)")
@@ -41,11 +47,15 @@ def check_pixels(image: NDArray[Any], where: str) -> NDArray[Any]:
         low, high = float(image.min()), float(image.max())
         if not (math.isfinite(low) and math.isfinite(high)):
             raise InputError(f"{where} holds NaN or infinite values: replace them first")
-        if low < 0 or high > 1:
-            raise InputError(f"{where} holds values from {low:g} to {high:g}: scale float pictures to 0..1 first")
+        if (low < 0 or high > 1) and not measured:
+            raise ValuesError(f"{where} holds values from {low:g} to {high:g}: scale float pictures to 0..1 first")
         return image.astype(np.float32, copy=False)
     if image.dtype.kind != "u" or image.dtype.itemsize > 2:
-        raise InputError(f"{where} is of type {image.dtype}: convert it to uint8, uint16 or float32 in 0..1")
+        numbers = image.dtype.kind in "iu"
+        if numbers and measured:
+            return image.astype(np.float32)
+        kind = ValuesError if numbers else InputError
+        raise kind(f"{where} is of type {image.dtype}: convert it to uint8, uint16 or float32 in 0..1")
     return image.astype(image.dtype.newbyteorder("="), copy=False)
 
 
@@ -67,6 +77,15 @@ def upright(image: NDArray[Any], orientation: int) -> NDArray[Any]:
     if orientation in (2, 3, 6, 7):
         image = image[:, ::-1]
     return np.ascontiguousarray(image)
+
+
+def inverted(image: NDArray[Any]) -> NDArray[Any]:
+    """White for black: uint8, uint16, or floats in 0..1. Numbers that are no shades stay as they are."""
+    if image.dtype.kind == "u":
+        return np.invert(image)
+    if image.dtype.kind == "f" and image.size and image.min() >= 0 and image.max() <= 1:
+        return 1 - image
+    return image
 
 
 def to_float(image: NDArray[Any]) -> NDArray[np.float32]:

@@ -24,7 +24,7 @@ from lexifuse.cli.inspect import inspect
 from lexifuse.cli.models import models
 from lexifuse.cli.serve import serve
 from lexifuse.cli.train import train_app
-from lexifuse.errors import LexifuseError, UsageError
+from lexifuse.errors import LexifuseError, OutputError, UsageError
 
 DONE, FAILED, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
 _UnreadableCall: Any = typer.BadParameter.__base__  # what the parser raises; typer does not name it
@@ -98,6 +98,10 @@ def main() -> None:
         _fail(error, WRONG_CALL, debug)
     except LexifuseError as error:
         _fail(error, FAILED, debug)
+    except OSError as error:  # A disk that is full, a name that is too long: what a folder or terminal cannot take.
+        where = f" '{error.filename}'" if error.filename is not None else ""
+        told = f"cannot read or write{where} ({error.strerror or error}): check the path and the free space"
+        _fail(OutputError(" ".join(told.split())), FAILED, debug)
     except Exception as error:  # The last resort: a user gets one line, a developer the traceback.
         if debug:
             raise

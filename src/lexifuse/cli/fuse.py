@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lexifuse.cli.options import ModelName, Provider, Settings, Threads
-from lexifuse.errors import InputError, UsageError
+from lexifuse.errors import InputError, OutputError, UsageError
 from lexifuse.instruction import parse_settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ def fuse(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", help="Output file (VISIBLE_fused.png) or, for folders, folder (fused).", show_default=False
+            "-o",
+            "--out",
+            help="Output file (VISIBLE_fused.png), or a folder for it; for folders, folder (fused).",
+            show_default=False,
         ),
     ] = None,
     model: ModelName = "compact",
@@ -39,6 +42,15 @@ def fuse(
         typer.Option("--prompts", help="Folders: a file with a line per pair: stem, tab, words.", show_default=False),
     ] = None,
     resize: Annotated[bool, typer.Option("--resize", help="Bring the infrared to the visible picture's size.")] = False,
+    infrared_range: Annotated[
+        str | None,
+        typer.Option(
+            "--infrared-range",
+            metavar="LOW,HIGH",
+            help="Values of the infrared that become black and white, the same for every picture of a film.",
+            show_default=False,
+        ),
+    ] = None,
     skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out what is there already.")] = False,
     report: Annotated[
         Path | None,
@@ -62,13 +74,9 @@ def fuse(
     from lexifuse.language import read_prompt
 
     folders = infrared.is_dir()
-    if folders != visible.is_dir():
-        raise UsageError("one of the two is a folder and the other is not: give two pictures, or two folders")
-    if prompts is not None and not folders:
-        raise UsageError("--prompts is for folders: give the words of a single pair behind its two pictures")
-    if report is not None and report.suffix.lower() != ".json":
-        raise InputError(f"--report writes JSON: give it a name that ends in .json, not '{report.name}'")
-    target = out or (Path("fused") if folders else Path(f"{visible.stem}_fused.png"))
+    _check_call(infrared, visible, prompts, report)
+    bounds = None if infrared_range is None else _bounds(infrared_range)
+    target = (out or Path("fused")) if folders else _target(out, visible)
     if skip_existing and not folders and target.exists():
         typer.echo(f"{target} is there already, and was left as it is (--skip-existing)", err=True)
         if as_json:
@@ -81,7 +89,7 @@ def fuse(
     values = parse_settings(settings or [])
     reading.with_settings(values)  # What is wrong with them is wrong for every pair: nothing is loaded or fused.
     fuser = load(model, threads=threads, provider=provider)
-    job = Job(fuser, reading, own_words, values, automatic, resize, report)
+    job = Job(fuser, reading, own_words, values, automatic, resize, report, bounds)
     _tell_doubts(reading)
     records: list[dict[str, Any]] = []
     failed = 0
@@ -100,6 +108,38 @@ def fuse(
         typer.echo(json.dumps(records if folders else records[0]))
     if failed:
         raise typer.Exit(1)
+
+
+def _check_call(infrared: Path, visible: Path, prompts: Path | None, report: Path | None) -> None:
+    folders = infrared.is_dir()
+    if folders != visible.is_dir():
+        raise UsageError("one of the two is a folder and the other is not: give two pictures, or two folders")
+    if not folders and infrared.exists() and visible.exists() and infrared.samefile(visible):
+        raise UsageError(f"{infrared} and {visible} are the same file: give an infrared and a visible picture")
+    if prompts is not None and not folders:
+        raise UsageError("--prompts is for folders: give the words of a single pair behind its two pictures")
+    if report is not None and report.suffix.lower() != ".json":
+        raise InputError(f"--report writes JSON: give it a name that ends in .json, not '{report.name}'")
+
+
+def _bounds(text: str) -> tuple[float, float]:
+    from lexifuse.images.counts import checked_range
+
+    try:
+        return checked_range([float(part) for part in text.split(",")])
+    except (UsageError, ValueError):
+        raise UsageError(
+            f"--infrared-range takes LOW,HIGH, two numbers with the lower first, such as 7000,8500, not '{text[:60]}'"
+        ) from None
+
+
+def _target(out: Path | None, visible: Path) -> Path:
+    """Where the picture of a single pair is written."""
+    name = f"{visible.stem}_fused.png"
+    try:
+        return Path(name) if out is None else out / name if out.is_dir() else out
+    except OSError as error:
+        raise OutputError(f"cannot write '{out}' ({error.strerror or error}): choose another name with -o") from error
 
 
 def _tell_doubts(reading: Reading) -> None:

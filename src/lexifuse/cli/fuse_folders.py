@@ -24,6 +24,7 @@ from lexifuse.cli.fuse_job import Job
 from lexifuse.cli.options import refuse_as_folder
 from lexifuse.datasets import Dataset, PairFiles, pair_folders
 from lexifuse.errors import LexifuseError, UsageError
+from lexifuse.images import SUFFIXES
 
 
 def fuse_folders(
@@ -42,7 +43,12 @@ def fuse_folders(
 
     Returns:
         How many failed.
+
+    Raises:
+        UsageError: the output is one of the input folders, or no folder can be meant by it.
     """
+    if out.suffix.lower() in SUFFIXES and not out.is_dir():
+        raise UsageError(f"the output {out} is named as a picture, and two folders make many: name a folder with -o")
     refuse_as_folder(out)
     if out.exists() and any(out.samefile(folder) for folder in (infrared, visible)):
         raise UsageError(f"the output folder {out} is one of the input folders: choose another with -o")

@@ -28,6 +28,7 @@ class Job:
         automatic: ask the pixels where the words say nothing.
         resize: bring the infrared to the visible grid.
         report: JSON file beside which panels are written; None for none.
+        infrared_range: values of the infrared pictures that become black and white; None leaves it to each picture.
     """
 
     fuser: Fuser
@@ -37,12 +38,13 @@ class Job:
     automatic: bool
     resize: bool
     report: Path | None
+    infrared_range: tuple[float, float] | None = None
 
     def run(self, infrared: Path, visible: Path, out: Path) -> dict[str, Any]:
         """Fuse one pair, write it to ``out``, which must not be one of the inputs, and tell what was done."""
         if out.exists() and any(out.samefile(path) for path in (infrared, visible) if path.exists()):
             raise UsageError(f"the output {out} is one of the inputs: choose another with -o")
-        pair = read_pair(infrared, visible, resize=self.resize)
+        pair = read_pair(infrared, visible, resize=self.resize, infrared_range=self.infrared_range)
         words = self.own_words.get(visible.stem)
         automatic = self.automatic or is_automatic(words)
         reading = self.reading if words is None else read_prompt("" if is_automatic(words) else words)

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import lexifuse
 from lexifuse.errors import InputError, OutputError
 from lexifuse.files import atomic_file
+from lexifuse.instruction import Instruction
 
 VARIABLE = "LEXIFUSE_CACHE"
 """Environment variable that names another folder for the cache."""
@@ -44,12 +46,25 @@ def file_hash(path: Path) -> str:
         raise InputError(f"cannot read '{path}' ({error.strerror or error}): check the file") from error
 
 
+def fusing_files() -> list[Path]:
+    """The files of :func:`fusing_code`, sorted."""
+    package = Path(lexifuse.__file__).parent
+    patterns = ("*.py", "images/*.py", "language/*.py", "weights/*/card.json")
+    return sorted(path for pattern in patterns for path in package.glob(pattern))
+
+
 @lru_cache(maxsize=1)
 def fusing_code() -> str:
     """SHA-256 of all code and cards that a fusion depends on beside its model: results of other code are not reused."""
-    package = Path(lexifuse.__file__).parent
-    files = [*package.glob("*.py"), *package.glob("language/*.py"), *package.glob("weights/*/card.json")]
-    return key(*(file_hash(path) for path in sorted(files)))
+    return key(*(file_hash(path) for path in fusing_files()))
+
+
+def in_full(request: Any) -> str:
+    """What is asked of a fusion (words, a reading, an instruction or nothing) as a part of a :func:`key`.
+
+    Not as :class:`str`, which rounds an instruction for readers.
+    """
+    return request.to_json() if isinstance(request, Instruction) else repr(request)
 
 
 def key(*parts: str) -> str:
