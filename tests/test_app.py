@@ -31,10 +31,19 @@ from lexifuse.service import ServiceSettings, create_api
 from lexifuse.service.page.command import command_line
 from lexifuse.service.page.encoding import shown
 from lexifuse.service.page.samples import SAMPLES
-from lexifuse.service.page.session import MOST_TRIES, Session, Upload
+from lexifuse.service.page.session import MOST_TRIES, Session
 from lexifuse.service.page.store import Content, FileStore
 from lexifuse.service.page.telling import LABELS, tell, tell_downloads, tell_error
-from lexifuse.service.page.understanding import Ask, Loaded, hand_after_words, moved, read_words, settled, values_of
+from lexifuse.service.page.understanding import (
+    Ask,
+    Loaded,
+    Upload,
+    hand_after_words,
+    moved,
+    read_words,
+    settled,
+    values_of,
+)
 from lexifuse.service.page.view import title_of, viewer_value
 from lexifuse.service.page.workbench import MOST_KEPT, Workbench
 from lexifuse.service.server import make_server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -25,7 +26,9 @@ import lexifuse
 pytest.importorskip("gradio", reason="the page needs lexifuse[service]")
 sync_api = pytest.importorskip("playwright.sync_api", reason="driving a browser needs playwright, of lexifuse[dev]")
 
+from lexifuse.service import ServiceSettings, create_api
 from lexifuse.service.page.privacy import POLICY
+from lexifuse.service.server import serve_in_background
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -43,15 +46,20 @@ FLAGS = (
 PATIENCE = 1000 * int(os.environ.get("LEXIFUSE_TEST_PATIENCE", "60"))
 """Milliseconds that a step may take on a busy machine."""
 
-# The program, with every connection that it opens itself written to stderr, previews however quick the machine is, and
-# a detector that always finds the same.
+# The program, with every connection that it opens itself written to stderr, previews however quick the machine is, a
+# detector that always finds the same, and pictures that take their time to load where their name says so.
 WATCHED = """
-import sys
+import sys, time
 def watch(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo"):
         print("WENT OUT", event, arguments[-1], file=sys.stderr, flush=True)
 import lexifuse.service.page.workbench
 lexifuse.service.page.workbench.QUICK_SECONDS = 0.0
+load = lexifuse.service.page.workbench.Workbench.load_uploads
+def load_slowly(self, infrared, visible, *, resize):
+    time.sleep(1.5 if visible.name.startswith("slow") else 0)
+    return load(self, infrared, visible, resize=resize)
+lexifuse.service.page.workbench.Workbench.load_uploads = load_slowly
 from lexifuse.boxes import Detection
 class Finder:
     name, threshold = "finder", 0.3
@@ -246,6 +254,26 @@ def test_own_pictures_with_everything_that_can_be_wrong(visit: Visit, tmp_path: 
     assert lexifuse.read_image(download.value.path()).shape == (96, 128, 3)
 
 
+def test_whoever_does_not_wait_loses_nothing(visit: Visit, tmp_path: Path) -> None:
+    rng, page = np.random.default_rng(0), visit.page
+    for name in ("ir.png", "slow.png", "slow 2.png"):
+        lexifuse.write_image(tmp_path / name, rng.integers(0, 256, (96, 128, 3), np.uint8))
+    page.get_by_role("button", name="Haze, stripes").click()
+    page.get_by_role("button", name="Rain", exact=True).click()
+    page.locator(".lf-drop-name", has_text="rain_visible.png").wait_for()
+    visit.drops.nth(0).set_input_files(tmp_path / "ir.png")
+    page.locator(".lf-hint", has_text="visible").wait_for()
+    for name in ("slow.png", "slow 2.png"):
+        visit.drops.nth(1).set_input_files(tmp_path / name)
+        page.locator(".lf-drop-name", has_text=name).wait_for()  # It was received, and is still being loaded.
+    visit.words.fill("more infrared")
+    page.wait_for_function("document.querySelector('.lf-main figcaption').innerText.startsWith('Fused, 128×96')")
+    page.locator("#lf-tries li:first-child button[aria-current]", has_text="more infrared").wait_for()
+    assert visit.words.input_value() == "more infrared"
+    assert "slow 2.png" in page.locator("#lf-command textarea").input_value()
+    page.wait_for_function("[...document.querySelectorAll('.lf-drop img')].every(one => one.naturalWidth === 128)")
+
+
 def test_a_preview_comes_first_and_goes_and_boxes_follow_each_picture(visit: Visit) -> None:
     page = visit.page
 
@@ -322,6 +350,22 @@ def test_the_page_may_fetch_from_nowhere_else(url: str) -> None:
         with urllib.request.urlopen(f"{url}/{asked}", timeout=60) as answer:
             text = answer.read().decode()
     assert json.loads(text) == {"status": "ok"}
+
+
+def test_beside_the_page_the_service_answers_as_it_does_alone(url: str) -> None:
+    def answers(place: str, method: str, path: str) -> tuple[int, str | None, set[str], bytes]:
+        connection = http.client.HTTPConnection(urlsplit(place).netloc, timeout=60)
+        connection.request(method, path, headers={"X-Request-ID": "same"})
+        answer = connection.getresponse()
+        allowed = set(answer.getheader("allow", "").split(", "))
+        told = answer.status, answer.getheader("content-type"), allowed, answer.read()
+        connection.close()
+        return told
+
+    with serve_in_background(create_api(ServiceSettings(threads=1))) as alone:
+        for path in ("/v1/models", "/v1/fuse", "/v1/nothing", "/v1/", "/v1", "/healthz", "/openapi.json"):
+            for method in ("GET", "POST"):
+                assert answers(url, method, path) == answers(alone, method, path), (method, path)
 
 
 def test_files_are_refused_and_missed_in_words(url: str) -> None:

@@ -343,6 +343,19 @@ def test_settings_out_of_range_are_refused() -> None:
             ServiceSettings(**wrong)
 
 
+@pytest.mark.parametrize(
+    "origin", ["foo bar", "page.example", "https://page.example/", "https://", "https://*", "null"]
+)
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    with pytest.raises(UsageError, match=r"is no web origin: it must be scheme://host"):
+        ServiceSettings(origins=("https://page.example", origin))
+
+
+def test_origins_are_taken_as_browsers_send_them() -> None:
+    origins = ("*", "https://page.example", "http://127.0.0.1:8000", "http://[::1]:80", "chrome-extension://abc")
+    assert ServiceSettings(origins=origins).origins == origins
+
+
 # ---- the client's own mistakes ----
 
 

@@ -1,4 +1,4 @@
-"""What a request may say and what its answer tells in headers: unknown, repeated and mistyped fields are refused."""
+"""What a request may say and what its answer tells: unknown, repeated and mistyped fields are refused."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import lexifuse
+from lexifuse.instruction import DEGRADATIONS
 
 pytest.importorskip("fastapi", reason="the service needs lexifuse[service]")
 
@@ -120,6 +121,29 @@ def test_what_was_asked_for_and_what_was_carried_out_are_told_apart(url: str, pa
     assert headers["x-lexifuse-not-understood"].isascii()
     understood = post(f"{url}/v1/fuse", *pair, ("prompt", "foggy"))[1]
     assert "x-lexifuse-not-understood" not in understood
+
+
+@pytest.mark.parametrize("prompt", ["it is hazy; balance the qwrtz", "auto"])
+def test_detect_tells_the_same_record_as_fuse(url: str, pair: list[Part], prompt: str) -> None:
+    asked = [*pair, ("prompt", prompt), ("set", "visible.blur=0.4")]
+    told, found = (
+        json.loads(post(f"{url}{path}", *asked, *more)[2])
+        for path, more in (("/v1/fuse", [("format", "json")]), ("/v1/detect", []))
+    )
+    own = {"image", "media_type"}, {"found", "threshold", "detector", "detector_sha256"}
+    for answer, fields in zip((told, found), own, strict=True):
+        assert fields <= set(answer) and answer.pop("seconds") > 0
+        for name in fields:
+            del answer[name]
+    assert told == found
+    assert set(told) == {
+        "width", "height", "model", "model_sha256", "instruction", "in_words", "carried_out",
+        "prompt", "not_understood", "unsure", "seen", "notes",
+    }  # fmt: skip
+    if prompt == "auto":
+        assert told["prompt"] == "" and set(told["seen"]["probability"]) == set(DEGRADATIONS)
+    else:
+        assert told["prompt"] == prompt and told["seen"] is None and "qwrtz" in told["not_understood"]
 
 
 def test_a_header_stays_short_whatever_is_not_understood(url: str, pair: list[Part]) -> None:

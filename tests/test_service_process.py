@@ -88,6 +88,14 @@ def test_a_stop_answers_what_has_been_asked_and_leaves_with_0() -> None:
         ({"max_megapixels": float("inf")}, UsageError, "--max-megapixels must be .* not inf"),
         ({"max_megapixels": float("nan")}, UsageError, "--max-megapixels must be"),
         ({"log_level": "loud"}, UsageError, "--log-level takes"),
+        ({"host": "999.1.1.1"}, OutputError, "999.1.1.1 port .* choose another with --host"),
+        ({"host": "192.0.2.1"}, OutputError, "192.0.2.1 port .* choose another with --host"),
+        ({"host": "a" * 64}, OutputError, "choose another with --host"),
+        ({"api_keys": ",,"}, UsageError, r"--api-key \(LEXIFUSE_API_KEY\) is blank"),
+        ({"api_keys": " "}, UsageError, r"--api-key \(LEXIFUSE_API_KEY\) is blank"),
+        ({"api_keys": ""}, UsageError, r"--api-key \(LEXIFUSE_API_KEY\) is blank"),
+        ({"origins": ","}, UsageError, r"--cors \(LEXIFUSE_CORS\) is blank"),
+        ({"origins": "foo bar"}, UsageError, "'foo bar' is no web origin"),
     ],
 )
 def test_serve_says_why_it_cannot(options: dict[str, object], error: type[LexifuseError], said: str) -> None:

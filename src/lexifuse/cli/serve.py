@@ -36,23 +36,23 @@ def serve(
     max_megabytes: MaxMegabytes = 64,
     max_megapixels: MaxMegapixels = 40.0,
     api_keys: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--api-key",
             envvar="LEXIFUSE_API_KEY",
             help="Ask for this key (several: with commas). Better set as LEXIFUSE_API_KEY: command lines can be seen.",
             show_default=False,
         ),
-    ] = "",
+    ] = None,
     origins: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--cors",
             envvar="LEXIFUSE_CORS",
             help="Web origins that may call from a browser, with commas; * allows all.",
             show_default=False,
         ),
-    ] = "",
+    ] = None,
     log_level: LogLevel = "info",
     provider: Provider = "cpu",
 ) -> None:
@@ -83,8 +83,8 @@ def serve(
         time_limit=time_limit,
         max_bytes=max_megabytes * 2**20,
         max_pixels=pixel_limit(max_megapixels),
-        api_keys=_list(api_keys),
-        origins=_list(origins),
+        api_keys=_list("--api-key (LEXIFUSE_API_KEY)", api_keys),
+        origins=_list("--cors (LEXIFUSE_CORS)", origins),
     )
     api = create_api(settings)
     api.state.service.engine.load()  # A model that cannot be loaded is told in one line, before anything listens.
@@ -98,5 +98,9 @@ def serve(
         log.info("stopped")
 
 
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+def _list(option: str, text: str | None) -> tuple[str, ...]:
+    """What stands between the commas; a blank is refused, for whoever sets a key does not mean to go without."""
+    parts = tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    if text is not None and not parts:
+        raise UsageError(f"{option} is blank: give it a value, or leave it out")
+    return parts

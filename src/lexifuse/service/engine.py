@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from lexifuse.automatic import is_automatic, read_pixels
 from lexifuse.boxes import Detection
@@ -25,13 +25,16 @@ from lexifuse.service.uploads import read_uploads
 if TYPE_CHECKING:
     from lexifuse.pair import ImagePair
 
-PICTURE_FORMATS: Mapping[str, tuple[str, str]] = {
+PictureFormat = Literal["png", "jpeg", "webp", "tiff"]
+"""Formats of the answer's picture."""
+
+PICTURE_FORMATS: Mapping[PictureFormat, tuple[str, str]] = {
     "png": (".png", "image/png"),
     "jpeg": (".jpg", "image/jpeg"),
     "webp": (".webp", "image/webp"),
     "tiff": (".tif", "image/tiff"),
 }
-"""Formats of the answer: suffix and media type."""
+"""Their suffixes and media types."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,14 @@ class FusionRequest:
         prompt: words, or ``auto``.
         values: fields that override what the words said, as ``--set`` does.
         model: a name; the service's own model where empty.
-        picture_format: one of :data:`PICTURE_FORMATS`.
+        picture_format: of the answer.
     """
 
     pictures: Pictures
     prompt: str
     values: Mapping[str, Any]
     model: str
-    picture_format: str
+    picture_format: PictureFormat
 
 
 @dataclass(frozen=True)
@@ -245,7 +248,7 @@ class _Clock:
         self._last = now
 
 
-def _check_size(pair: ImagePair, picture_format: str) -> None:
+def _check_size(pair: ImagePair, picture_format: PictureFormat) -> None:
     """Refuse what the answer's format cannot hold before it is fused."""
     longest = longest_side(PICTURE_FORMATS[picture_format][0])
     if max(pair.width, pair.height) > longest:

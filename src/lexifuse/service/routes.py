@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFil
 from lexifuse.account import record
 from lexifuse.instruction import parse_settings
 from lexifuse.language import read_prompt
-from lexifuse.service.engine import PICTURE_FORMATS, Fused, FusionRequest, Pictures
+from lexifuse.service.engine import PICTURE_FORMATS, Fused, FusionRequest, PictureFormat, Pictures
 from lexifuse.service.fields import check_fields
 from lexifuse.service.problems import problem_responses
 from lexifuse.service.schemas import (
@@ -98,26 +98,21 @@ async def fuse(
     values: SetValues = [],  # noqa: B006 - FastAPI copies it
     model: ModelName = "",
     picture_format: Annotated[
-        Literal["png", "jpeg", "webp", "tiff", "json"],
+        Literal[PictureFormat, "json"],
         Form(alias="format", description="Of the answer; `json` has a PNG in base64."),
     ] = "png",
     resize: Resize = False,
 ) -> Response:
     """Fuse an infrared and a visible picture into one, as the words ask."""
     service = Service.of(request)
-    as_json = picture_format == "json"
-    asked = FusionRequest(
-        Pictures(infrared.file, visible.file, resize),
-        prompt,
-        parse_settings(values),
-        model,
-        "png" if as_json else picture_format,
-    )
+    pictures = Pictures(infrared.file, visible.file, resize)
+    drawn = "png" if picture_format == "json" else picture_format
+    asked = FusionRequest(pictures, prompt, parse_settings(values), model, drawn)
     fused = await service.run(request, lambda: service.engine.fuse(asked))
     height, width = fused.result.image.shape[:2]
     service.metrics.fusion_seconds.labels(fused.model.name).observe(fused.result.seconds)
     service.metrics.fused_pixels.inc(height * width)
-    if as_json:
+    if picture_format == "json":
         picture = {"image": base64.b64encode(fused.content).decode(), "media_type": fused.media_type}
         told = json.dumps({**picture, **record(fused.result, fused.model)})
         return Response(told, media_type="application/json", headers=_headers(fused))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
 import signal
 import socket
@@ -24,6 +25,9 @@ HEADER_SECONDS = 15.0
 
 CONNECTIONS = 500
 """Connections at a time; one more is answered 503. Below the 1,024 open files that many systems allow a process."""
+
+_OF_PORT = (errno.EADDRINUSE, errno.EACCES)
+"""Why a port cannot be had; all else is the host's fault."""
 
 _SHUTDOWN_SLACK = 5
 """Seconds beyond the time limits that a shutdown waits for answers to be sent."""
@@ -109,10 +113,11 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         # Python adds the address to the reason, in brackets.
         reason = (getattr(error, "strerror", None) or str(error)).partition(" (while")[0]
-        raise OutputError(f"cannot listen on {host} port {port} ({reason}): choose another with --port") from error
+        option = "--port" if isinstance(error, OverflowError) or getattr(error, "errno", 0) in _OF_PORT else "--host"
+        raise OutputError(f"cannot listen on {host} port {port} ({reason}): choose another with {option}") from error
 
 
 def url_of(listener: socket.socket) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from lexifuse.errors import UsageError
@@ -15,6 +16,9 @@ MAX_TEXT_BYTES = 64 * 1024
 
 PIXEL_CEILING = 89_000_000
 """Highest pixel limit that can be set; beyond it Pillow takes a picture's header for a decompression bomb."""
+
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+"""What browsers send as ``Origin``, or all of it."""
 
 
 def pixel_limit(megapixels: float) -> int:
@@ -48,7 +52,7 @@ class ServiceSettings:
         origins: web origins that may call from a browser (CORS); ``*`` allows all.
 
     Raises:
-        UsageError: a number is out of range or a key is blank.
+        UsageError: a number is out of range, a key is blank or an origin is none.
     """
 
     model: str = DEFAULT_MODEL
@@ -79,3 +83,9 @@ class ServiceSettings:
                 raise UsageError(f"{name} must be from {low:,} to {high:,}, not {value:,}")
         if any(not key.strip() or not key.isascii() for key in self.api_keys):
             raise UsageError("an API key must be ASCII text and not blank: leave it out to ask for none")
+        for origin in self.origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise UsageError(
+                    f"'{origin}' is no web origin: it must be scheme://host or scheme://host:port in lower case, "
+                    "with nothing behind it, or * for all"
+                )

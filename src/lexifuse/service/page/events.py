@@ -16,8 +16,8 @@ from lexifuse.service.page import telling, view
 from lexifuse.service.page.command import command_line
 from lexifuse.service.page.layout import MOST_PROMPTS, Page
 from lexifuse.service.page.samples import SAMPLES
-from lexifuse.service.page.session import Move, Session, Upload
-from lexifuse.service.page.understanding import Ask, Loaded, differs, values_of
+from lexifuse.service.page.session import Move, Session
+from lexifuse.service.page.understanding import Ask, Loaded, Upload, asked_of, differs, values_of
 from lexifuse.service.page.workbench import Outcome, Workbench
 from lexifuse.service.problems import ProblemError
 from lexifuse.service.queue import WorkQueue
@@ -65,11 +65,12 @@ class Events:
         on([*moves, *(control.input for control in controls)], self.change, asked, trigger_mode="always_last")  # type: ignore[attr-defined]
         on([page.words.submit, page.fuse.click], self.settle, asked)
         on([page.reset.click], self.reset, asked)
-        on([page.samples.select], self.sample, [page.session])
-        on([page.tries.select, page.compared.select], self.go_back, [page.session])
-        on([page.infrared.upload], self.upload_infrared, [page.session, page.resize])
-        on([page.visible.upload], self.upload_visible, [page.session, page.resize])
-        on([page.resize.input], self.stretch, [page.session, page.resize])
+        # The last choice counts: none is thrown away because an earlier one is still being carried out.
+        on([page.samples.select], self.sample, [page.session], trigger_mode="multiple")
+        on([page.tries.select, page.compared.select], self.go_back, [page.session], trigger_mode="multiple")
+        on([page.infrared.upload], self.upload_infrared, [page.session, page.resize], trigger_mode="multiple")
+        on([page.visible.upload], self.upload_visible, [page.session, page.resize], trigger_mode="multiple")
+        on([page.resize.input], self.stretch, [page.session, page.resize], trigger_mode="always_last")
         several = [page.session, page.automatic, page.model, page.prompts]
         aside = {**quiet, "outputs": [page.compared, page.account], "queue": True}
         page.compare.click(self.compare, several, **aside)
@@ -111,6 +112,7 @@ class Events:
     async def sample(self, session: Session, event: gr.EventData) -> Updates:
         """A sample was chosen."""
         key = str(event._data["id"])  # noqa: SLF001 - Gradio keeps an event's own data there
+        session.uploads = {}
         return await self._load(session, lambda: self.bench.load_sample(key))
 
     async def go_back(self, session: Session, event: gr.EventData) -> Updates:
@@ -118,6 +120,8 @@ class Events:
         found = session.find(int(event._data["id"]))  # noqa: SLF001
         if found is None:
             return {self.page.account: telling.tell_error("this try is no longer held: type its words again")}
+        session.choose()
+        session.uploads = found.loaded.uploads
         if found in session.tries:
             session.current = found.number
         cause = None if found in session.tries else "prompt"
@@ -159,28 +163,23 @@ class Events:
         if "error" in data:
             return {self.page.account: telling.tell_error(str(data["error"]))}
         name = PurePath(str(data["name"]).replace("\\", "/")).name[:_LONGEST_NAME] or f"{which}.png"
-        session.uploads[which] = Upload(str(data["file"]), name)
+        session.uploads = {**session.uploads, which: Upload(str(data["file"]), name)}
         return await self._load_uploads(session, resize)
 
     async def _load(self, session: Session, load: Callable[[], Loaded]) -> Updates:
-        """Put other pictures on the table; a sample brings its words, and the words of a sample go with it."""
-        turn = session.begin()
+        """Put other pictures on the table, whatever is typed until they are here."""
+        choice, before = session.choose(), session.ask
         try:
             loaded = await self.queue.run(load)
         except (LexifuseError, ProblemError) as error:
-            offered = gr.update(visible=bool(session.uploads))
-            return {self.page.account: telling.tell_error(_message(error)), self.page.resize: offered}
-        if turn != session.turn:
+            if choice != session.choice:
+                return {self.page.account: gr.skip()}
+            session.notice = telling.tell_error(_message(error))
+            return {self.page.account: session.notice, self.page.resize: gr.update(visible=bool(session.uploads))}
+        if choice != session.choice:
             return {self.page.account: gr.skip()}
-        before = session.loaded
-        if loaded.words:
-            ask = Ask(loaded.words, model=session.ask.model)
-            session.uploads.clear()
-        elif before is not None and session.ask.words == before.words:
-            ask = Ask(automatic=session.ask.automatic, model=session.ask.model)
-        else:
-            ask = session.ask
-        return await self._fuse(session, loaded, ask, "pictures")
+        ask = asked_of(loaded, session.loaded, before, session.ask)
+        return await self._fuse(session, loaded, ask, "pictures", own=ask == session.ask)
 
     async def _load_uploads(self, session: Session, resize: bool) -> Updates:
         infrared, visible = session.uploads.get("infrared"), session.uploads.get("visible")
@@ -188,9 +187,10 @@ class Events:
             return await self._load(session, partial(self.bench.load_uploads, infrared, visible, resize=resize))
         there, other = ("infrared", "visible") if infrared else ("visible", "infrared")
         hint = f"Now drop the {other} picture of the same scene; until then the pictures below stay as they were."
+        session.notice = telling.tell_hint(hint)
         empty = {"url": "", "name": ""}
         return {
-            self.page.account: telling.tell_hint(hint),
+            self.page.account: session.notice,
             getattr(self.page, other): empty,
             getattr(self.page, there): {"url": "", "name": session.uploads[there].name},
         }
@@ -215,12 +215,12 @@ class Events:
             own: likewise.
             settles: likewise.
         """
-        turn, session.ask = session.begin(), ask
+        turn, session.ask, session.loaded = session.begin(), ask, loaded
         if loaded is None:
             return {self.page.account: telling.tell_hint("Drop two pictures, or choose a sample.")}
         move = Move(turn, loaded, ask, cause, own, settles)
         preview = None
-        if loaded is session.loaded:
+        if loaded is session.viewed_pair:
             try:
                 preview = await self.queue.run(partial(self.bench.preview, loaded, ask))
             except (LexifuseError, ProblemError) as error:
@@ -250,8 +250,9 @@ class Events:
                 return self._tell_failure(session, error)
         if move.turn != session.turn:
             return {self.page.account: gr.skip()}
-        new_pictures = session.loaded is not move.loaded
-        session.loaded = move.loaded
+        # A way back takes away what was dropped and never came to work, even where it leads to the same pictures.
+        new_pictures = session.viewed_pair is not move.loaded or not move.own
+        session.viewed_pair = move.loaded
         if move.cause is not None:
             session.record(move.ask, move.loaded, view.title_of(outcome), outcome.thumbnail, move.cause)
         if move.settles:
@@ -274,15 +275,15 @@ class Events:
         page, ask = self.page, outcome.ask
         updates: Updates = {
             page.viewer: session.viewed,
-            page.account: telling.tell(outcome),
+            page.account: telling.tell(outcome, session.notice),
             page.downloads: telling.tell_downloads(outcome),
             page.command: command_line(outcome.loaded, ask, outcome.model.name),
             page.tries: view.try_cards(session),
         }
         if new_pictures:
             updates |= {
-                page.infrared: view.drop_value(outcome, "infrared"),
-                page.visible: view.drop_value(outcome, "visible"),
+                page.infrared: view.drop_value(outcome, session.uploads, "infrared"),
+                page.visible: view.drop_value(outcome, session.uploads, "visible"),
                 page.resize: gr.update(value=outcome.loaded.resized, visible=bool(session.uploads)),
             }
         return updates

@@ -78,7 +78,7 @@ def lay_out(models: Sequence[Model], max_bytes: int) -> Page:
                 infrared = _drop_zone("Infrared picture", max_bytes)
                 visible = _drop_zone("Visible picture", max_bytes)
             resize = gr.Checkbox(
-                label="Stretch the infrared to the visible picture's size (--resize)", container=False, visible=False
+                label="Stretch the infrared to the visible picture's size (resize)", container=False, visible=False
             )
             samples = _cards("Samples", sample_cards(), "lf-samples")
             words = gr.Textbox(

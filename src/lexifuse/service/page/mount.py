@@ -6,7 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from starlette.routing import Route, Router
 
+from lexifuse.service.api import OPERATIONS
 from lexifuse.service.page.privacy import KeepInside
 from lexifuse.service.page.routes import page_router
 from lexifuse.service.page.store import FileStore
@@ -38,6 +40,7 @@ def mount_page(api: FastAPI) -> FastAPI:
 
     service: Service = api.state.service
     store = FileStore()
+    _keep_to_itself(api)
     api.include_router(page_router(store))
     blocks = _make_blocks(service, store)
     # What Gradio itself would do about streams that are open when the server stops, it does in its own server only.
@@ -58,6 +61,13 @@ def mount_page(api: FastAPI) -> FastAPI:
     )
     api.add_middleware(KeepInside)
     return api
+
+
+def _keep_to_itself(api: FastAPI) -> None:
+    """Let the service say itself what it has not: else the page, which stands at the root, would answer for it."""
+    service = Router(list(api.routes))
+    for path in ("/v1", "/v1/{path:path}", "/openapi.json", *OPERATIONS):
+        api.router.routes.append(Route(path, service, include_in_schema=False))
 
 
 def _end_streams(api: FastAPI) -> None:

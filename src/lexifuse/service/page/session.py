@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lexifuse.instruction import Instruction
-from lexifuse.service.page.understanding import Ask, Loaded, hand_after_words, moved, read_words, values_of
+from lexifuse.service.page.understanding import Ask, Loaded, Upload, hand_after_words, moved, read_words, values_of
 
 MOST_TRIES = 24
 """Tries that are kept."""
@@ -19,14 +19,6 @@ MOST_BYTES = 400 * 2**20
 
 SAME_MOVE_SECONDS = 2.5
 """A control that moves on within this time goes on with the same try: typing a word is one try, not five."""
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A picture that the visitor brought: its name in the store, and its file name."""
-
-    file: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -78,26 +70,32 @@ class Session:
     Attributes:
         loaded: the pair at work, if there is one.
         uploads: what the visitor brought, by ``infrared`` and ``visible``.
+        notice: HTML that says why what the visitor brought is not at work, until other pictures are chosen.
         ask: what the controls said last.
         shown: what the controls were told to show.
         tries: the history, the latest last.
         compared: the tries of several prompts side by side.
         turn: counts the visitor's moves, so that a late answer to an earlier one can be told.
+        choice: counts the pictures that were chosen, for the same: words do not take away pictures that still load.
         previewed: a move of which only a preview is shown so far.
         viewed: what the viewer was told of the latest full picture.
+        viewed_pair: that it was made of, which the drop zones show.
         fusing: a visitor's full pictures are made one at a time, so that a preview finds a free worker.
     """
 
     loaded: Loaded | None = None
-    uploads: dict[str, Upload] = field(default_factory=dict)
+    uploads: Mapping[str, Upload] = field(default_factory=dict)
+    notice: str = ""
     ask: Ask = field(default_factory=Ask)
     shown: dict[str, Any] = field(default_factory=lambda: values_of(Instruction()))
     tries: list[Try] = field(default_factory=list)
     compared: list[Try] = field(default_factory=list)
     current: int = 0
     turn: int = 0
+    choice: int = 0
     previewed: Move | None = None
     viewed: dict[str, Any] = field(default_factory=dict)
+    viewed_pair: Loaded | None = None
     fusing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _count: int = 0
     _moved_at: float = 0.0
@@ -107,6 +105,12 @@ class Session:
         self.turn += 1
         self.previewed = None
         return self.turn
+
+    def choose(self) -> int:
+        """Begin to put other pictures on the table; the choice."""
+        self.choice += 1
+        self.notice = ""
+        return self.choice
 
     def asked(self, words: str, automatic: bool, model: str, found: Mapping[str, Any]) -> tuple[Ask, str]:
         """What the controls say now, and which of them was moved. They are taken to show what they say."""
@@ -127,7 +131,9 @@ class Session:
         """Add a try to the history, or go on with the latest where the same control moved on."""
         now = time.monotonic()
         latest = self.tries[-1] if self.tries else None
-        same_move = latest is not None and cause == latest.cause and latest.number == self.current
+        same_move = (
+            latest is not None and (cause, loaded) == (latest.cause, latest.loaded) and latest.number == self.current
+        )
         if latest is not None and same_move and cause and now - self._moved_at < SAME_MOVE_SECONDS:
             self.tries[-1] = replace(latest, loaded=loaded, ask=ask, title=title, file=file)
         elif latest is None or (ask, loaded) != (latest.ask, latest.loaded):

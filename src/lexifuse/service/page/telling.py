@@ -31,8 +31,13 @@ LABELS = {
 """The controls' names on the page."""
 
 
-def tell(outcome: Outcome) -> str:
-    """The account of a fusion."""
+def tell(outcome: Outcome, notice: str = "") -> str:
+    """The account of a fusion.
+
+    Args:
+        outcome: the fusion.
+        notice: HTML to stand above it.
+    """
     result, reading = outcome.account.result, outcome.reading
     lines = [_line("Done", escape(_sentence(str(result.carried_out))))]
     if reading.understood:
@@ -58,7 +63,7 @@ def tell(outcome: Outcome) -> str:
     changed = f"{change:.1f} of 255 away from the fusion without words" if change >= UNCHANGED else "as without words"
     pair = outcome.loaded.pair
     facts = f"{outcome.model.name}, {pair.width}×{pair.height}, {1000 * result.seconds:.0f} ms; {changed}"
-    return f'<dl class="lf-account">{"".join(lines)}</dl><p class="lf-facts">{escape(facts)}</p>'
+    return f'{notice}<dl class="lf-account">{"".join(lines)}</dl><p class="lf-facts">{escape(facts)}</p>'
 
 
 def tell_error(message: str) -> str:

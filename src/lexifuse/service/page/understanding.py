@@ -32,6 +32,14 @@ class Ask:
     by_hand: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Upload:
+    """A picture that the visitor brought: its name in the store, and its file name."""
+
+    file: str
+    name: str
+
+
 @dataclass(frozen=True, eq=False)
 class Loaded:
     """A pair that is being worked on.
@@ -41,12 +49,31 @@ class Loaded:
         names: file names of ``infrared`` and ``visible``, as the user knows them.
         resized: the infrared was stretched to the visible grid.
         words: that came with a sample; empty for uploads.
+        uploads: what the visitor brought, by ``infrared`` and ``visible``; empty for a sample.
     """
 
     pair: ImagePair
     names: Mapping[str, str]
     resized: bool = False
     words: str = ""
+    uploads: Mapping[str, Upload] = field(default_factory=dict)
+
+
+def asked_of(loaded: Loaded, earlier: Loaded | None, before: Ask, now: Ask) -> Ask:
+    """What is asked of other pictures: a sample brings its words, and goes with them; what was said since stays.
+
+    Args:
+        loaded: the pictures that have come.
+        earlier: those before them, if there are any.
+        before: what the controls said when the pictures were chosen.
+        now: what they say.
+    """
+    of_sample = earlier is not None and bool(earlier.words) and before.words == earlier.words
+    if now.words != before.words or not (loaded.words or of_sample):
+        return now
+    since = {name: value for name, value in now.by_hand.items() if before.by_hand.get(name) != value}
+    automatic = now.automatic and not (loaded.words and before.automatic)
+    return Ask(loaded.words, automatic, now.model, since)
 
 
 def settled(ask: Ask) -> Reading:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lexifuse.models import DEFAULT_MODEL
 from lexifuse.service.page.routes import url_of_boxes, url_of_file, url_of_sample
 from lexifuse.service.page.samples import SAMPLES
 from lexifuse.service.page.session import Session, Try
+from lexifuse.service.page.understanding import Upload
 from lexifuse.service.page.workbench import Outcome, Preview
 
 _LONGEST_TITLE = 120
@@ -53,9 +54,18 @@ def preview_value(viewed: dict[str, Any], preview: Preview, turn: int) -> dict[s
     return {**viewed, "turn": turn, "more": True, "preview": {"url": url, "alt": f"Preview: {preview.instruction}"}}
 
 
-def drop_value(outcome: Outcome, which: str) -> dict[str, str]:
-    """What a drop zone shows: ``which`` is ``infrared`` or ``visible``."""
-    return {"url": url_of_file(outcome.sources, which), "name": outcome.loaded.names[which]}
+def drop_value(outcome: Outcome, uploads: Mapping[str, Upload], which: str) -> dict[str, str]:
+    """What a drop zone shows: the picture that was fused, or else the name of one that is not at work yet.
+
+    Args:
+        outcome: a fusion.
+        uploads: what the visitor brought.
+        which: ``infrared`` or ``visible``.
+    """
+    brought = uploads.get(which)
+    if not uploads or (brought and brought == outcome.loaded.uploads.get(which)):
+        return {"url": url_of_file(outcome.sources, which), "name": outcome.loaded.names[which]}
+    return {"url": "", "name": brought.name if brought else ""}
 
 
 def sample_cards() -> list[dict[str, Any]]:

@@ -25,9 +25,8 @@ from lexifuse.service.page.encoding import download, shown, thumbnail
 from lexifuse.service.page.preview import QUICK_SECONDS, Base, Previewer, as_file
 from lexifuse.service.page.report import boxes_json, report_json
 from lexifuse.service.page.samples import SAMPLES
-from lexifuse.service.page.session import Upload
 from lexifuse.service.page.store import Content, FileStore
-from lexifuse.service.page.understanding import Ask, Loaded, looks_at_pictures, read_words, settled
+from lexifuse.service.page.understanding import Ask, Loaded, Upload, looks_at_pictures, read_words, settled
 from lexifuse.service.state import Service
 from lexifuse.service.uploads import read_uploads
 
@@ -138,7 +137,8 @@ class Workbench:
             limit = self._service.settings.max_pixels
             pair = read_uploads(files[0], files[1], Path(folder), max_pixels=limit, resize=resize)
         names = {"infrared": infrared.name, "visible": visible.name}
-        return Loaded(replace(pair, name=Path(visible.name).stem or "pair"), names, resized=resize)
+        pair = replace(pair, name=Path(visible.name).stem or "pair")
+        return Loaded(pair, names, resized=resize, uploads={"infrared": infrared, "visible": visible})
 
     def fuse(self, loaded: Loaded, ask: Ask) -> Outcome:
         """Fuse a pair as it is asked.

@@ -14,6 +14,8 @@ function show() {
   name.textContent = value.name || "";
 }
 
+let taken = 0; // Counts the files that were sent: the last one counts.
+
 async function take(file) {
   if (!file) return;
   if (file.size > props.limit) {
@@ -21,20 +23,28 @@ async function take(file) {
     trigger("upload", { error: `'${file.name}' is larger than ${megabytes} MB: scale the picture down` });
     return;
   }
+  const turn = ++taken;
   zone.classList.add("lf-busy");
   try {
     const answer = await fetch("page/files", { method: "POST", body: file });
     const told = await answer.json();
+    if (turn !== taken) return; // Another one was dropped since.
+    if (answer.ok) {
+      props.value = { url: "", name: file.name }; // Until it is at work.
+      show();
+    }
     trigger("upload", answer.ok ? { file: told.file, name: file.name } : { error: told.detail });
   } catch {
     trigger("upload", { error: `'${file.name}' could not be sent: is the lexifuse program still running?` });
   } finally {
-    zone.classList.remove("lf-busy");
-    input.value = "";
+    if (turn === taken) zone.classList.remove("lf-busy");
   }
 }
 
-input.addEventListener("change", () => take(input.files[0]));
+input.addEventListener("change", () => {
+  take(input.files[0]);
+  input.value = ""; // The same file may be chosen again.
+});
 for (const kind of ["dragenter", "dragover"]) {
   zone.addEventListener(kind, (event) => {
     event.preventDefault();
