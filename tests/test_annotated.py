@@ -54,6 +54,16 @@ def test_yolo_labels_become_pixels(tmp_path: Path) -> None:
     assert second.box == pytest.approx((0.0, 45.0, 6.0, 55.0)), "cut off at the edge"
 
 
+def test_a_box_may_reach_over_the_edge_by_a_twentieth_of_the_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("0 0.5 0.01 0.2 0.1\n")
+    (found,) = read_labels(path, ("person",), 100, 200)
+    assert found.box == pytest.approx((40, 0, 60, 12)), "4 % are cut off"
+    path.write_text("0 0.5 0.99 0.2 0.14\n")
+    with pytest.raises(InputError, match="outside the 100x200 picture"):
+        read_labels(path, ("person",), 100, 200)
+
+
 def test_voc_labels_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.xml"
     box = "<bndbox><xmin>3</xmin><ymin>4</ymin><xmax>30</xmax><ymax>40</ymax></bndbox>"
@@ -155,6 +165,29 @@ def test_a_wrong_list_names_the_pair_and_the_mistake(tmp_path: Path, change: dic
     write_annotations(path, AnnotationList((PAIR,)))
     data = json.loads(path.read_text())
     data["pairs"][0] = {name: value for name, value in {**data["pairs"][0], **change}.items() if value is not None}
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError, match=message) as caught:
+        read_annotations(path)
+    assert "pair 1" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"prompts": None}, "'prompts' must be an object, not null"),
+        ({"scene": []}, "'scene' must be an object"),
+        ({"width": "10"}, "'width' must be a whole number, not \"10\""),
+        ({"name": 7}, "'name' must be text, not 7"),
+        ({"boxes": [{"box": [0, 0, 9, 9], "label": "person", "score": "sure"}]}, "lacks or has a field"),
+        ({"boxes": [None]}, "lacks or has a field"),
+    ],
+)
+def test_a_list_of_wrong_kinds_is_told_in_one_line(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    path = tmp_path / "list.json"
+    write_annotations(path, AnnotationList((PAIR,)))
+    data = json.loads(path.read_text())
+    data["pairs"][0] |= change
     path.write_text(json.dumps(data))
     with pytest.raises(InputError, match=message) as caught:
         read_annotations(path)

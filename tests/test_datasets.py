@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lexifuse.datasets import Dataset, open_dataset, pair_folders
+from lexifuse.datasets.ems import open_ems
 from lexifuse.errors import InputError
 from lexifuse.pair import read_pair, write_image
 
@@ -189,6 +190,17 @@ def test_tno_as_released(tmp_path):
     dataset = open_dataset(tmp_path, "tno")
     found = {item.name: (item.infrared.name, item.visible.name) for item in dataset.items}
     assert found == {scene.replace("/", "-"): files[:2] for scene, files in scenes.items()}
+
+
+def test_ems_is_found_in_upper_and_lower_case(tmp_path):
+    base = tmp_path / "TRAIN" / "LOW_LIGHT"
+    touch(*(base / folder / "1.PNG" for folder in ("INFRARED", "Infrared_GT", "visible", "Visible_gt")))
+    (base / "Text.TXT").write_text("it is dark\n")
+    (base / "TEXT").mkdir()
+    (base / "TEXT" / "More.TXT").write_text("brighten it\n")
+    dataset = open_ems(tmp_path)
+    assert dataset.degradations == ("visible.low_light",)
+    assert dataset.prompts == {"visible.low_light": ("it is dark", "brighten it")}
 
 
 def test_unknown_data_sets_splits_and_layouts_are_refused_with_what_is_there(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lexifuse.datasets.synthetic import Scene
-from lexifuse.degradations import degrade, degrade_pair
+from lexifuse.degradations import degrade, degrade_pair, plausible_depth
 from lexifuse.errors import UsageError
 from lexifuse.instruction import DEGRADATIONS
 
@@ -98,6 +98,46 @@ def test_a_pair_is_damaged_source_by_source(day: Scene) -> None:
     both = degrade_pair(day.infrared, day.visible, {"infrared.stripes": 0.7, "visible.noise": 0.5}, seed=3)
     np.testing.assert_array_equal(both[0], infrared)
     np.testing.assert_array_equal(both[1], degrade(day.visible, "visible.noise", 0.5, seed=3))
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("visible.haze", "visible.rain"),
+        ("visible.rain", "visible.blur"),
+        ("visible.blur", "visible.low_light"),
+        ("visible.blur", "visible.over_exposure"),
+        ("visible.low_light", "visible.noise"),
+        ("visible.over_exposure", "visible.noise"),
+        ("infrared.low_contrast", "infrared.stripes"),
+        ("infrared.stripes", "infrared.noise"),
+    ],
+)
+def test_what_meets_the_light_first_is_done_first(first: str, then: str, day: Scene) -> None:
+    """The air, then the lens, then the exposure, then the sensor: a lens out of focus blurs the rain, too."""
+    infrared, visible = degrade_pair(day.infrared, day.visible, {then: 0.8, first: 0.8}, seed=4)
+    damaged = visible if first.startswith("visible.") else infrared
+    np.testing.assert_array_equal(
+        damaged, degrade(degrade(_picture(day, first), first, 0.8, seed=4), then, 0.8, seed=4)
+    )
+
+
+def test_haze_thickens_as_the_law_says_up_to_the_far_depth() -> None:
+    """What is left of black and white tells the transmission: the same factor for every so many metres."""
+    depth = np.tile(np.array([0, 15, 30, 45, 60, 1000], np.float32), (2, 1))
+    black, white = np.zeros((2, 6), np.float32), np.ones((2, 6), np.float32)
+    black, white = (degrade(plane, "visible.haze", 0.8, seed=2, depth=depth) for plane in (black, white))
+    fading = np.diff(np.log(white[0] - black[0]))
+    assert fading[0] < -0.1
+    np.testing.assert_allclose(fading[1:4], fading[0], rtol=1e-4)
+    assert fading[4] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_plausible_depth_is_the_one_that_training_saw() -> None:
+    depth = plausible_depth(60, 80, np.random.default_rng(0))
+    assert depth.min() >= 2 and depth.max() <= 60
+    known = [[46.58, 39.82, 56.95, 51.23], [33.83, 50.71, 29.25, 44.75], [29.5, 13.07, 23.66, 12.5]]
+    np.testing.assert_allclose(depth[:45:15, ::20], known, atol=0.02)
 
 
 def test_wrong_calls_are_refused(day: Scene) -> None:

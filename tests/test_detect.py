@@ -181,6 +181,20 @@ def test_the_command_writes_and_draws_many(model: Model, picture: Path, tmp_path
     assert read_image(drawn / "a.png").shape == (32, 48, 3)
 
 
+def test_a_folder_is_its_pictures(model: Model, picture: Path) -> None:
+    folder = picture.parent / "in"
+    (folder / "crops.png").mkdir(parents=True)
+    for name in ("b.PNG", "a.webp", "._a.png", "notes.txt"):
+        (folder / name).write_bytes(picture.read_bytes())
+    result = run(str(folder), "-m", str(model.folder))
+    assert [Path(one["image"]).name for one in json.loads(result.stdout)] == ["a.webp", "b.PNG"]
+    assert result.exit_code == 0
+    for path in folder.glob("[ab].*"):
+        path.unlink()
+    with pytest.raises(InputError, match="holds no pictures"):
+        run(str(folder), "-m", str(model.folder))
+
+
 def test_a_pair_is_fused_first(model: Model, pair_files: tuple[Path, Path], tmp_path: Path) -> None:
     infrared, visible = map(str, pair_files)
     drawn = tmp_path / "found.png"

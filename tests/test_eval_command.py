@@ -105,6 +105,7 @@ def test_calls_that_cannot_work_say_why(data: Path, tmp_path: Path) -> None:
         (["--data", data, "--dataset", "nosuch"], InputError, "no data set 'nosuch'"),
         (["--data", data, "--dataset", "near", "--fused", tmp_path / "gone"], InputError, "is not a folder"),
         (["--data", data, "--dataset", "near", "--restoration", "--fused", data], UsageError, "leave --fused out"),
+        (["--data", data, "--dataset", "near", "--words"], UsageError, "name a detector with --detector"),
     ):
         result = run(*arguments)
         assert isinstance(result.exception, kind) and message in str(result.exception), (arguments, result.exception)
@@ -119,6 +120,24 @@ def test_an_output_that_cannot_be_a_folder_is_refused_before_measuring(
         result = run("--data", data, "--dataset", "near", "--out", out, *more)
         assert isinstance(result.exception, UsageError) and "choose a folder with -o" in str(result.exception)
     assert not cache.exists() and (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--detector any --restoration", "--detector and --restoration exclude each other"),
+        ("--detector any --niqe model.npz", "something else than --niqe"),
+        ("--detector any --metrics CC", "something else than --metrics"),
+        ("--detector any --interval", "something else than --interval"),
+        ("--detector any --words --fused .", "--words has models fuse anew: name one with --model"),
+        ("--restoration --niqe model.npz", "something else than --niqe"),
+        ("--restoration --metrics CC", "something else than --metrics"),
+        ("--restoration --interval", "something else than --interval"),
+    ],
+)
+def test_options_that_would_go_unheard_are_refused(data: Path, options: str, message: str) -> None:
+    result = run("--data", data, "--dataset", "near", *options.split())
+    assert isinstance(result.exception, UsageError) and message in str(result.exception)
 
 
 def test_names_are_printed_as_they_are(data: Path) -> None:

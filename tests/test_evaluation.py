@@ -206,6 +206,39 @@ def test_interval_of_a_constant_is_a_point() -> None:
     assert row.intervals == {"EN": (4.0, 4.0), "Nabf": (0.2, 0.2), "mean_rank": (1.0, 1.0)}
 
 
+def test_interval_is_that_of_the_mean_at_95_percent() -> None:
+    """Of so many values, the bootstrap's interval is the normal one: 1.96 standard errors on either side."""
+    sample = np.random.default_rng(4).normal(5, 1, (400, 1))
+    evaluation = Evaluation("made", ("EN",), tuple(map(str, range(400))), {"m": sample}, frozenset(), {})
+    low, high = make_table(evaluation, interval=True).rows[0].intervals["EN"]
+    error = 1.96 * sample.std() / 20
+    assert (low, high) == (
+        pytest.approx(sample.mean() - error, abs=0.1 * error),
+        pytest.approx(sample.mean() + error, abs=0.1 * error),
+    )
+
+
+def test_infinite_values_are_told_from_undefined_ones() -> None:
+    """A fused image that equals both sources, among such that do not: every end is as the resamples have it."""
+    values = {"one": [[math.inf], *[[30.0]] * 99], "most": [*[[math.inf]] * 99, [30.0]], "none": [[math.nan]] * 100}
+    evaluation = Evaluation(
+        "made",
+        ("PSNR",),
+        tuple(map(str, range(100))),
+        {label: np.array(rows) for label, rows in values.items()},
+        frozenset(),
+        {},
+    )
+    table = make_table(evaluation, interval=True)
+    one, most, none = table.rows
+    assert one.intervals["PSNR"] == (30.0, math.inf)
+    assert most.intervals["PSNR"] == (math.inf, math.inf)
+    assert "PSNR" not in none.intervals
+    first, _, last = json.loads(to_json([table]), parse_constant=pytest.fail)
+    assert (first["PSNR"], first["interval95"]["PSNR"], last["PSNR"]) == ("inf", [30.0, "inf"], None)
+    assert to_csv([table]).splitlines()[1].startswith("one,made,100,inf,")
+
+
 # --- cache ------------------------------------------------------------------------------------------------------------
 
 
@@ -341,6 +374,14 @@ def test_limit_spreads_over_the_common_pairs(dataset: Dataset, tmp_path: Path) -
     option = FusedFolder.parse(str(save_outputs(tmp_path / "mine", dataset, ("a", "c", "d", "e"))))
     jobs, _ = prepare([dataset], [option], [], limit=2)
     assert [item.name for item in jobs[0][0].items] == ["a", "d"]
+
+
+def test_a_limit_keeps_the_note_about_missing_outputs(dataset: Dataset, tmp_path: Path) -> None:
+    option = FusedFolder.parse(str(save_outputs(tmp_path / "mine", dataset, ("a", "c", "d", "e"))))
+    jobs, _ = prepare([dataset], [option], [], limit=2)
+    (comparison,) = compare(jobs, Settings(("EN",)), ResultCache(None))
+    assert comparison.evaluation.pairs == ("a", "d")
+    assert "no output of 'mine' for 1 pairs (b)" in comparison.table.notes
 
 
 def test_progress_is_told_per_pair(dataset: Dataset) -> None:

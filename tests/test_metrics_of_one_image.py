@@ -43,6 +43,8 @@ def test_chroma_error_sees_colour_and_not_brightness() -> None:
     grey = np.full((4, 4), 76, np.uint8)
     luminance = 0.299 * 255
     assert metrics.chroma_error(red, grey) == pytest.approx(math.hypot(0.564 * luminance, 0.713 * (255 - luminance)))
+    green, magenta = (np.full((2, 2, 3), colour, np.uint8) for colour in ((0, 255, 0), (255, 0, 255)))
+    assert metrics.chroma_error(green, magenta) == pytest.approx(272.2, abs=0.05), "no two colours are farther apart"
     with pytest.raises(InputError, match="fused is 4x4 but visible is 10x12"):
         metrics.chroma_error(colours, grey)
 
@@ -72,6 +74,20 @@ def test_niqe_rises_with_noise_and_blur(tmp_path: Path) -> None:
     assert metrics.niqe(clean, path) == pytest.approx(score)
 
 
+def test_niqe_has_known_answers() -> None:
+    picture = photograph(9)
+    made_up = metrics.NiqeParameters(np.zeros(36), np.eye(36))
+    assert metrics.niqe(picture, made_up) == pytest.approx(5.3714, abs=2e-3)
+    fitted = metrics.NiqeParameters.fit(photograph(seed) for seed in (1, 2))
+    assert metrics.niqe(picture, fitted) == pytest.approx(8.1362, abs=2e-3)
+
+
+def test_niqe_is_fitted_to_blocks_three_quarters_as_sharp_as_the_sharpest() -> None:
+    noise = np.random.default_rng(0).normal(0, 1, (96, 288)) * np.repeat((30.0, 0.78 * 30, 0.72 * 30), 96)
+    fitted = metrics.NiqeParameters.fit([(128 + noise).astype(np.uint8)])
+    assert np.linalg.matrix_rank(fitted.covariance) == 1, "the covariance of two blocks"
+
+
 def test_niqe_says_what_it_cannot_use(tmp_path: Path) -> None:
     parameters = metrics.NiqeParameters(np.zeros(36), np.eye(36))
     assert math.isnan(metrics.niqe(np.zeros((95, 400), np.uint8), parameters))
@@ -80,3 +96,23 @@ def test_niqe_says_what_it_cannot_use(tmp_path: Path) -> None:
         metrics.niqe(photograph(1), tmp_path / "missing.npz")
     with pytest.raises(InputError, match="to be fitted"):
         metrics.NiqeParameters.fit([np.zeros((20, 20), np.uint8)])
+
+
+@pytest.mark.parametrize("wrong", ["empty", "text", "nan", "infinite", "no archive", "other names"])
+def test_niqe_parameters_that_are_none_are_told_in_one_line(tmp_path: Path, wrong: str) -> None:
+    mean, covariance = np.zeros(36), np.eye(36)
+    stored = {
+        "text": (mean.astype(str), covariance.astype(str)),
+        "nan": (mean, covariance * math.nan),
+        "infinite": (mean + math.inf, covariance),
+    }
+    path = tmp_path / "model.npz"
+    if wrong in stored:
+        np.savez(path, mu_pris_param=stored[wrong][0], cov_pris_param=stored[wrong][1])
+    elif wrong == "other names":
+        np.savez(path, mean=mean, covariance=covariance)
+    else:
+        path.write_bytes(b"" if wrong == "empty" else b"PK\x03\x04 cut off")
+    with pytest.raises(InputError, match="NIQE parameters") as caught:
+        metrics.niqe(photograph(1), path)
+    assert "\n" not in str(caught.value)

@@ -84,6 +84,26 @@ def test_a_card_that_does_not_fit_is_refused(copy: Path, change: dict[str, objec
         lexifuse.load(copy)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"conditioning_fields": None}, "'conditioning_fields' must be a list of names, not null"),
+        ({"conditioning_fields": "balance"}, "'conditioning_fields' must be a list of names"),
+        ({"served_fields": [1]}, "'served_fields' must be a list of names"),
+        ({"file": None}, "'file' must be text, not null"),
+        ({"size_multiple": "8"}, "'size_multiple' must be a whole number"),
+        ({"gmac": "many"}, "'gmac' must be a number"),
+        ({"training": []}, "'training' must be an object"),
+    ],
+)
+def test_a_card_of_wrong_kinds_is_told_in_one_line(copy: Path, change: dict[str, object], message: str) -> None:
+    card = {**json.loads((copy / "card.json").read_text()), **change}
+    (copy / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match=f"the card's {message}") as caught:
+        find_model(copy)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{"])
 def test_a_card_that_is_none_is_refused(copy: Path, text: str) -> None:
     (copy / "card.json").write_text(text)

@@ -110,6 +110,23 @@ def test_a_second_run_fuses_nothing(items: tuple[PairFiles, ...], tmp_path: Path
     assert all(np.array_equal(first.values[cell], again.values[cell]) for cell in first.values)
 
 
+def test_results_of_other_requests_or_metrics_are_not_used(
+    items: tuple[PairFiles, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, fuser = ResultCache(tmp_path / "cache"), DehazingFuser()
+
+    def fusions(shift: float) -> int:
+        before = fuser.calls
+        restore(fuser, items[:1], cache=cache, ask=lambda name, level: Instruction().with_values({name: level + shift}))
+        return fuser.calls - before
+
+    whole = fusions(0.001)
+    assert fusions(0.001) == 0
+    assert fusions(0.004) > 0, "less than a hundredth is another request"
+    monkeypatch.setattr("lexifuse.metrics.VERSION", 1_000)
+    assert fusions(0.001) == whole
+
+
 def test_identical_images_count_as_a_hundred_decibels(items: tuple[PairFiles, ...]) -> None:
     class Stubborn(DehazingFuser):
         def fuse_pair(self, pair: ImagePair, request: object) -> SimpleNamespace:

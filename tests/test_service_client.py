@@ -32,7 +32,7 @@ def client() -> Iterator[Client]:
 
 
 @contextmanager
-def somebody_else(content_type: str, content: bytes) -> Iterator[str]:
+def somebody_else(content_type: str, content: bytes, status: int = 200, **headers: str) -> Iterator[str]:
     """A server that gives the same answer to everything."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -41,7 +41,9 @@ def somebody_else(content_type: str, content: bytes) -> Iterator[str]:
             self.do_GET()
 
         def do_GET(self) -> None:
-            self.send_response(200)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
@@ -78,6 +80,21 @@ def test_somebody_else_is_not_taken_for_a_service(content_type: str, content: by
             with pytest.raises(ServiceError, match="is no lexifuse service") as error:
                 call()
             assert error.value.status == 200 and content_type.partition(";")[0] in str(error.value)
+
+
+@pytest.mark.parametrize(("after", "waits"), [("7", [7.0, 7.0]), ("60", [60.0, 60.0]), ("61", []), ("86400", [])])
+def test_a_long_wait_is_left_to_the_caller(monkeypatch: pytest.MonkeyPatch, after: str, waits: list[float]) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("lexifuse.client.time.sleep", slept.append)
+    refused = pytest.raises(ServiceError, match="answered 503: later")
+    with somebody_else("text/plain", b"later", 503, Retry_After=after) as url, refused as error:
+        Client(url, retries=2).models()
+    assert (slept, error.value.retry_after) == (waits, float(after))
+
+
+def test_retries_are_counted_from_nought() -> None:
+    with pytest.raises(UsageError, match="retries must be 0 or more, not -1"):
+        Client(retries=-1)
 
 
 @pytest.mark.parametrize("key", ["key\r\nX-Other: 1", "key\n", "schlüssel", "\u0161ifra"])

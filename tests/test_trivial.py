@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lexifuse.datasets.synthetic import Scene
 from lexifuse.errors import InputError
 from lexifuse.evaluation.trivial import TRIVIAL
+from lexifuse.metrics import luma
 
 
 def test_labels_are_those_of_the_tables() -> None:
@@ -44,6 +46,13 @@ def test_detail_of_either_source_survives(name: str) -> None:
         strength = np.vdot(wanted, fused[20:76, part] - fused[20:76, part].mean()) / np.vdot(wanted, wanted)
         faded = np.vdot(wanted, plain[20:76, part] - plain[20:76, part].mean()) / np.vdot(wanted, wanted)
         assert strength > 0.85 and 0.4 < faded < 0.6
+
+
+def test_the_guided_filter_has_the_parameters_of_the_paper(day: Scene) -> None:
+    fused = TRIVIAL["guided filter"](day.infrared, luma(day.visible))
+    known = [[167, 144, 112, 82], [169, 106, 109, 81], [193, 112, 211, 158], [142, 148, 82, 83]]
+    np.testing.assert_allclose(fused[::36, ::48].astype(int), known, atol=1)
+    assert (fused.mean(), fused.std()) == (pytest.approx(120.074, abs=2e-3), pytest.approx(42.866, abs=2e-3))
 
 
 def test_sizes_must_agree() -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lexifuse import ImagePair, Instruction
-from lexifuse.datasets.synthetic import SceneObject, render_scene
+from lexifuse.datasets.synthetic import Scene, SceneObject, render_scene
 from lexifuse.errors import InputError
-from lexifuse.evaluation.wishes import measure_wishes
+from lexifuse.evaluation.wishes import BALANCES, measure_wishes
 from lexifuse.fuser import FusionResult
 from lexifuse.instruction import HIGHLIGHT_GROUPS
 from lexifuse.metrics import luma
@@ -64,6 +64,50 @@ def test_granted_wishes_are_seen_and_ignored_ones_too(monkeypatch: pytest.Monkey
     assert ignored.contrast["person"] == 1.0
     assert ignored.rest["person"] == 0.0
     assert json.loads(json.dumps(ignored.to_dict()))["contrast"]["person"] == 1.0
+
+
+class Painted:
+    """A fuser that answers as a table of the asked balance and highlight says."""
+
+    def __init__(self, balances: dict[float, np.ndarray], highlighted: np.ndarray) -> None:
+        self.balances, self.highlighted = balances, highlighted
+
+    def fuse_pair(self, pair: ImagePair, instruction: Instruction | None = None) -> FusionResult:
+        del pair
+        asked = instruction or Instruction()
+        grey = self.highlighted if asked.highlight else self.balances[asked.balance]
+        return FusionResult(np.dstack([grey] * 3), asked, 0.0)
+
+
+def scene_of(visible: np.ndarray, infrared: np.ndarray, *objects: SceneObject) -> Scene:
+    return Scene(np.dstack([visible] * 3), infrared, np.ones(visible.shape, np.float32), objects, visible * 0, "day", 0)
+
+
+@pytest.mark.parametrize(("share", "monotonic"), [(0.0, True), (0.25, True), (0.75, False)])
+def test_a_step_of_the_balance_may_go_back_by_less_than_a_grey_level(
+    monkeypatch: pytest.MonkeyPatch, share: float, monotonic: bool
+) -> None:
+    """Every pixel that falls back by one comes two closer to the visible picture, relative to the infrared one."""
+    visible, infrared = np.full((40, 40), 50, np.uint8), np.full((40, 40), 200, np.uint8)
+    balances = {balance: np.full((40, 40), round(100 + 40 * balance), np.uint8) for balance in BALANCES}
+    balances[0.5] = balances[0.0].copy()
+    balances[0.5][: round(40 * share)] -= 1
+    monkeypatch.setattr("lexifuse.evaluation.wishes.render_scene", lambda _seed: scene_of(visible, infrared))
+    assert measure_wishes(Painted(balances, visible), 1).monotonic == monotonic
+
+
+def test_an_object_is_seen_against_what_surrounds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = np.full((120, 120), 30, np.uint8)
+    plain[40:80, 40:80] = 100  # the surroundings: half the size of the object on every side
+    plain[50:70, 50:70] = 120
+    wished = plain.copy()
+    wished[50:70, 50:70] = 140
+    wished[:12] += 51  # a tenth of the picture, by a fifth of the range
+    person = SceneObject("person", (50, 50, 70, 70), 10.0)
+    monkeypatch.setattr("lexifuse.evaluation.wishes.render_scene", lambda _seed: scene_of(plain, plain, person))
+    result = measure_wishes(Painted(dict.fromkeys(BALANCES, plain), wished), 1)
+    assert result.contrast == {"person": pytest.approx(2.0)}
+    assert result.rest == {"person": pytest.approx(0.02 * 120**2 / (120**2 - 28**2))}
 
 
 def test_a_mask_follows_a_warm_person_and_rounds_a_vehicle_off() -> None:

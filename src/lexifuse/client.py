@@ -37,6 +37,10 @@ FORMATS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 """Formats to ask for: media type and file suffixes."""
 
 
+LONGEST_WAIT = 60.0
+"""Seconds of waiting at most before a request is sent again; where the service asks for more, its answer is told."""
+
+
 class ServiceError(LexifuseError):
     """The service could not be reached, said no, or is something else.
 
@@ -99,10 +103,12 @@ class Client:
         url: where the service is, such as ``http://127.0.0.1:8000``; may have a path.
         api_key: sent as ``X-API-Key``.
         timeout: seconds that the network may stay silent.
-        retries: how often a request is sent again after the service said "later" (429, 503).
+        retries: how often a request is sent again after the service said "later" (429, 503); 0 or more. Before each,
+            the client waits as long as the service says, or a second; it gives up at once where that is more than
+            :data:`LONGEST_WAIT`.
 
     Raises:
-        UsageError: the address or the key cannot be one.
+        UsageError: the address or the key cannot be one, or ``retries`` is negative.
 
     >>> Client("http://127.0.0.1:8000").fuse("ir.png", "visible.png", "it is dark").save("o.png")  # doctest: +SKIP
     """
@@ -115,6 +121,8 @@ class Client:
             raise UsageError(f"'{url}' is no address of a service: write for example http://127.0.0.1:8000")
         if not (api_key.isascii() and api_key.isprintable()):  # Else it could not be sent, or would be two headers.
             raise UsageError("an API key is ASCII text on one line: check what comes before and after it")
+        if retries < 0:
+            raise UsageError(f"retries must be 0 or more, not {retries}")
         self.url = url.rstrip("/")
         self._connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._address = parts.hostname, parts.port
@@ -220,9 +228,10 @@ class Client:
             try:
                 return self._exchange(method, path, content_type, body)
             except ServiceError as error:
-                if error.status not in (429, 503) or not attempts_left:
+                wait = 1.0 if error.retry_after is None else error.retry_after
+                if error.status not in (429, 503) or not attempts_left or wait > LONGEST_WAIT:
                     raise
-                time.sleep(1.0 if error.retry_after is None else error.retry_after)
+                time.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
 
     def _exchange(self, method: str, path: str, content_type: str, body: bytes) -> tuple[dict[str, str], bytes]:

@@ -47,7 +47,7 @@ PHYSICAL_ORDER = (
 """The order in which several degradations meet the light on its way from the scene to the file."""
 
 FAR_DEPTH = 60.0
-"""Metres at which a scene without a depth map is taken to end, for haze and rain."""
+"""Metres beyond which haze does not thicken, and at which a scene without a depth map is taken to end."""
 
 
 def degrade(
@@ -65,7 +65,7 @@ def degrade(
         degradation: one of :data:`lexifuse.instruction.DEGRADATIONS`, such as ``"visible.haze"``.
         severity: 0 (identity) .. 1.
         seed: the same seed gives the same damage.
-        depth: (H, W) metres, used by haze; without it a plausible depth is drawn from the seed.
+        depth: (H, W) metres, used by haze up to :data:`FAR_DEPTH`; without it a plausible one is drawn from the seed.
 
     Returns:
         A new array of the shape and dtype of ``image``.

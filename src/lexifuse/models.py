@@ -65,14 +65,35 @@ class ModelCard:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ModelCard:
-        """Read the JSON form; raises :class:`ModelError` naming a missing or unknown field."""
+        """Read the JSON form; raises :class:`ModelError` naming a missing, unknown or wrong field."""
         known = {item.name: item.default is MISSING for item in fields(cls)}
         if missing := sorted(name for name, needed in known.items() if needed and name not in data):
             raise ModelError(f"the card lacks '{missing[0]}': export the model again with `lexifuse export`")
         if strange := sorted(set(data) - set(known)):
             raise ModelError(f"the card has an unknown field '{strange[0]}': it was made by a newer lexifuse; update")
+        for item in fields(cls):
+            if item.name in data:
+                _check_kind(item.name, data[item.name], str(item.type))
         lists = {name: tuple(data[name]) for name in ("conditioning_fields", "served_fields") if name in data}
         return cls(**{**data, **lists})
+
+
+_KINDS: dict[str, tuple[Any, str]] = {
+    "str": (str, "text"),
+    "int": (int, "a whole number"),
+    "float": ((int, float), "a number"),
+    "dict[str, Any]": (dict, "an object"),
+    "tuple[str, ...]": ((list, tuple), "a list of names"),
+}
+
+
+def _check_kind(name: str, value: Any, kind: str) -> None:
+    types, words = _KINDS[kind]
+    if not isinstance(value, types) or (kind == "tuple[str, ...]" and not all(isinstance(one, str) for one in value)):
+        raise ModelError(
+            f"the card's '{name}' must be {words}, not {json.dumps(value)[:40]}: "
+            "export the model again with `lexifuse export`"
+        )
 
 
 @dataclass(frozen=True)

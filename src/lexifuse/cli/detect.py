@@ -88,27 +88,33 @@ def detect(
 
 def _pair(pictures: list[str], fuse: bool) -> tuple[bool, str]:
     """Whether the arguments are a pair, and its words."""
-    words = len(pictures) == 3 and not Path(pictures[2]).exists() and Path(pictures[2]).suffix.lower() not in _SUFFIXES
+    from lexifuse.images import SUFFIXES
+
+    words = len(pictures) == 3 and not Path(pictures[2]).exists() and Path(pictures[2]).suffix.lower() not in SUFFIXES
     if fuse and len(pictures) != 2 and not words:
         raise UsageError("--fuse takes one infrared picture, one visible picture and perhaps words in quotes")
     return fuse or words, pictures[2] if words else ""
 
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
-
-
 def _expanded(pictures: list[str]) -> list[Path]:
-    """Files as they are, folders as the pictures in them."""
+    """Files as they are, folders as the pictures in them; what is hidden is left out."""
     paths: list[Path] = []
     for path in map(Path, pictures):
         if path.is_dir():
-            inside = sorted(item for item in path.iterdir() if item.suffix.lower() in _SUFFIXES)
-            if not inside:
-                raise InputError(f"'{path}' holds no pictures ({', '.join(_SUFFIXES)}): check the folder")
-            paths += inside
+            paths += _pictures(path)
         else:
             paths.append(path)
     return paths
+
+
+def _pictures(folder: Path) -> list[Path]:
+    from lexifuse.images import SUFFIXES
+
+    found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
+    shown = sorted(path for path in found if not path.name.startswith("."))
+    if not shown:
+        raise InputError(f"'{folder}' holds no pictures ({', '.join(SUFFIXES)}): check the folder")
+    return shown
 
 
 def _read(path: Path) -> Any:

@@ -83,28 +83,43 @@ def evaluate(
 
     if out is not None:
         refuse_as_folder(out)
+    columns = [name for name, given in (("--metrics", metrics), ("--niqe", niqe), ("--interval", interval)) if given]
+    _refuse_contradictions(detector, restoration, columns, provider, words, bool(fused), bool(model))
     datasets = _datasets(data, dataset, split, pairs)
     if detector:
-        if provider != "cpu":
-            raise UsageError("--detector measures models on the CPU: leave --provider out")
         from lexifuse.cli.eval_detection import evaluate_detection
 
         options = {"words": words, "limit": limit, "out": out, "as_json": as_json}
         evaluate_detection(datasets, detector, model or [], fused or [], **options)  # type: ignore[arg-type]
         return
-    if words:
-        raise UsageError("--words measures recall: name a detector with --detector")
     # What another provider makes of a pair depends on the machine and its drivers.
     cache = ResultCache(None if no_cache or provider != "cpu" else cache_folder())
     if restoration:
-        if fused:
-            raise UsageError("--restoration asks models to repair: leave --fused out, and name models with --model")
         _restoration(datasets, _loaded(model or [], provider), cache, limit, out, as_json)
     else:
         models = _loaded(model or [], provider, none=bool(fused))
         _metrics(datasets, models, fused or [], cache, _settings(metrics, niqe, interval, limit), out, as_json)
     if cache.problem:
         typer.echo(f"note: {cache.problem}", err=True)
+
+
+def _refuse_contradictions(
+    detector: str, restoration: bool, columns: Sequence[str], provider: str, words: bool, fused: bool, model: bool
+) -> None:
+    """Raise :class:`UsageError` where an option would go unheard beside another; ``columns`` are those of the table."""
+    if detector and restoration:
+        raise UsageError("--detector and --restoration exclude each other: give one of them")
+    if (detector or restoration) and columns:
+        what = "--detector" if detector else "--restoration"
+        raise UsageError(f"{what} measures something else than {columns[0]} does: give one of them")
+    if detector and provider != "cpu":
+        raise UsageError("--detector measures models on the CPU: leave --provider out")
+    if words and not detector:
+        raise UsageError("--words measures recall: name a detector with --detector")
+    if words and fused and not model:
+        raise UsageError("--words has models fuse anew: name one with --model")
+    if restoration and fused:
+        raise UsageError("--restoration asks models to repair: leave --fused out, and name models with --model")
 
 
 def _datasets(data: Path | None, names: str, split: str, pairs: tuple[Path, Path] | None) -> list[Dataset]:
@@ -153,7 +168,7 @@ def _metrics(
 
     folders = [FusedFolder.parse(text, [dataset.name for dataset in datasets]) for text in fused]
     jobs, notes = prepare(datasets, folders, [model_method(fuser) for fuser in models], settings.limit)
-    total = sum(len(common_items(dataset, methods)[0]) for dataset, methods in jobs)
+    total = sum(len(common_items(job.dataset, job.methods)[0]) for job in jobs)
     with progress("measuring", total) as advance:
         comparisons = compare(jobs, settings, cache, advance)
     for note in notes:

@@ -16,7 +16,6 @@ from lexifuse.cli.progress import progress
 if TYPE_CHECKING:
     from lexifuse.datasets import Dataset
     from lexifuse.evaluation.detection import DetectionRow, WordsRow
-    from lexifuse.evaluation.methods import Method
 
 
 def evaluate_detection(
@@ -38,22 +37,40 @@ def evaluate_detection(
         models: fusion models by name; the default one where neither models nor folders are given.
         fused: ``DIR[=LABEL]`` options.
         words: also measure words, with each of the models.
-        limit: at most this many labelled pairs of a data set; 0 takes all.
+        limit: at most this many labelled pairs of a data set, evenly spread; 0 takes all.
         out: folder for ``detection.json``.
         as_json: print JSON.
     """
     import lexifuse
-    from lexifuse.evaluation.detection import WORDS, detect_all, labelled_items, rows_of, source_methods, words_rows
-    from lexifuse.evaluation.methods import check_labels, model_method, trivial_methods
+    from lexifuse.evaluation.detection import (
+        WORDS,
+        detect_all,
+        labelled_items,
+        require_outputs,
+        rows_of,
+        source_methods,
+        words_rows,
+    )
+    from lexifuse.evaluation.methods import (
+        FusedFolder,
+        check_labels,
+        joint_folder_methods,
+        model_method,
+        trivial_methods,
+    )
     from lexifuse.models import DEFAULT_MODEL
     from lexifuse.yolox import load_any_detector
 
     judge = load_any_detector(detector)
-    items, without = labelled_items(datasets)
-    items = _limited(items, limit)
+    folders = joint_folder_methods(
+        [FusedFolder.parse(text, [one.name for one in datasets]) for text in fused], datasets
+    )
+    items, without = labelled_items(datasets, limit)
     fusers = [lexifuse.load(name) for name in models or ([] if fused else [DEFAULT_MODEL])]
-    methods = [*source_methods(), *trivial_methods(), *_folders(datasets, fused), *map(model_method, fusers)]
+    methods = [*source_methods(), *trivial_methods(), *folders, *map(model_method, fusers)]
     check_labels(methods)
+    for method in folders:
+        require_outputs(items, method)
     told = [(fuser, name) for fuser in fusers for name in WORDS] if words else []
     rows: list[DetectionRow] = []
     pointed: dict[str, list[WordsRow]] = {}
@@ -77,29 +94,6 @@ def evaluate_detection(
         with atomic_file(out / "detection.json") as file:
             file.write((json.dumps(_plain(result), indent=1) + "\n").encode())
         typer.echo(f"written to {out}: detection.json", err=True)
-
-
-def _folders(datasets: Sequence[Dataset], fused: Sequence[str]) -> list[Method]:
-    """One row per label; a folder of several data sets has a subfolder for each."""
-    from lexifuse.evaluation.methods import FusedFolder, folder_method
-
-    names = [dataset.name for dataset in datasets]
-    options = [FusedFolder.parse(text, names) for text in fused]
-    methods = []
-    for label in dict.fromkeys(option.label for option in options):
-        inside = [option.inside(name, names) for option in options if option.label == label for name in names]
-        methods.append(folder_method(label, dict.fromkeys(folder for folder in inside if folder)))
-    return methods
-
-
-def _limited(items: Sequence[Any], limit: int) -> list[Any]:
-    counts: dict[str, int] = {}
-    kept = []
-    for one in items:
-        counts[one.dataset] = counts.get(one.dataset, 0) + 1
-        if not limit or counts[one.dataset] <= limit:
-            kept.append(one)
-    return kept
 
 
 def _show(

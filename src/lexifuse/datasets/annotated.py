@@ -144,21 +144,38 @@ def read_annotations(path: Path) -> AnnotationList:
     if not isinstance(data, dict) or data.get("version") != VERSION or not isinstance(data.get("pairs"), list):
         raise InputError(f"{path} is no annotation list of version {VERSION}: write it with `lexifuse train annotate`")
     pairs = tuple(_pair(f"{path}, pair {number}", row) for number, row in enumerate(data["pairs"], start=1))
-    return AnnotationList(pairs, data.get("facts", {}))
+    facts = data.get("facts", {})
+    if not isinstance(facts, dict):
+        raise InputError(f"{path}: 'facts' must be an object: write it with `lexifuse train annotate`")
+    return AnnotationList(pairs, facts)
+
+
+_TYPES = {
+    **dict.fromkeys(("dataset", "name", "infrared", "visible"), (str, "text")),
+    **dict.fromkeys(("width", "height"), (int, "a whole number")),
+    **dict.fromkeys(("prompts", "scene"), (dict, "an object")),
+}
 
 
 def _pair(where: str, row: Any) -> AnnotatedPair:
     try:
-        boxes = tuple(AnnotatedBox(**{**box, "box": tuple(map(float, box["box"]))}) for box in row["boxes"])
+        boxes = tuple(_box(box) for box in row["boxes"])
         pair = AnnotatedPair(**{**row, "boxes": boxes, "labelled": tuple(row["labelled"])})
     except (TypeError, KeyError, ValueError) as error:
         raise InputError(f"{where} lacks or has a field that it should not: {error}") from None
     where = f"{where} ({pair.name})"
+    for name, (kind, words) in _TYPES.items():
+        if not isinstance(getattr(pair, name), kind):
+            raise InputError(f"{where}: '{name}' must be {words}, not {json.dumps(getattr(pair, name))[:40]}")
     for box in boxes:
         _check_box(where, box, pair.width, pair.height)
     _check_names(where, "class", pair.labelled, CLASSES)
     _check_names(where, "kind of prompt", tuple(pair.prompts), PROMPT_KINDS)
     return pair
+
+
+def _box(row: Mapping[str, Any]) -> AnnotatedBox:
+    return AnnotatedBox(**{**row, "box": tuple(map(float, row["box"])), "score": float(row.get("score", 1.0))})
 
 
 def _check_box(where: str, box: AnnotatedBox, width: int, height: int) -> None:

@@ -140,6 +140,10 @@ def _pairs(place: Path, degradation: str) -> tuple[list[RestorationPair], list[P
 
 
 def _prompts(place: Path) -> tuple[str, ...]:
-    files = [place / "text.txt", *sorted((place / "text").glob("*.txt"))]
-    lines = [line.strip() for file in files if file.is_file() for line in file.read_text("utf-8").splitlines()]
+    below = {path.name.lower(): path for path in sorted(place.iterdir())}
+    files = [path for name, path in below.items() if name == "text.txt" and path.is_file()]
+    if "text" in below and below["text"].is_dir():
+        inside = sorted(below["text"].iterdir())
+        files += [path for path in inside if path.suffix.lower() == ".txt" and path.is_file()]
+    lines = [line.strip() for file in files for line in file.read_text("utf-8").splitlines()]
     return tuple(line for line in lines if line)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from lexifuse.datasets import Dataset
 from lexifuse.datasets.selection import spread
@@ -53,9 +54,23 @@ class Settings:
     workers: int = WORKERS
 
 
+class Job(NamedTuple):
+    """One data set to measure.
+
+    Attributes:
+        dataset: the pairs.
+        methods: the rows.
+        missing: label -> names of the pairs without output, of the whole data set, for the methods that lack some.
+    """
+
+    dataset: Dataset
+    methods: Sequence[Method]
+    missing: Mapping[str, tuple[str, ...]]
+
+
 def prepare(
     datasets: Sequence[Dataset], fused: Sequence[FusedFolder], models: Sequence[Method], limit: int = 0
-) -> tuple[list[tuple[Dataset, list[Method]]], list[str]]:
+) -> tuple[list[Job], list[str]]:
     """The rows of every data set: models, then folders, then the trivial fusions; and notes for the user.
 
     Raises:
@@ -66,24 +81,24 @@ def prepare(
     for dataset in datasets:
         folders, left_out = folder_methods(fused, dataset, names)
         methods = [*models, *folders, *trivial_methods()]
-        items, _ = common_items(dataset, methods)
+        items, missing = common_items(dataset, methods)
         if limit:
             kept = {item.name for item in spread(items, limit)}
             dataset = replace(dataset, items=tuple(item for item in dataset.items if item.name in kept))
-        jobs.append((dataset, methods))
+        jobs.append(Job(dataset, methods, missing))
         notes += left_out
     return jobs, notes
 
 
 def compare(
-    jobs: Sequence[tuple[Dataset, Sequence[Method]]],
+    jobs: Sequence[Job],
     settings: Settings,
     cache: ResultCache,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Comparison]:
     """Measure every data set. Arguments and errors as in :func:`lexifuse.evaluation.run.evaluate`."""
     results = []
-    for dataset, methods in jobs:
+    for dataset, methods, missing in jobs:
         evaluation = evaluate(
             dataset,
             methods,
@@ -93,6 +108,7 @@ def compare(
             workers=settings.workers,
             advance=advance,
         )
+        evaluation = replace(evaluation, missing=missing)
         results.append(Comparison(dataset, methods, evaluation, make_table(evaluation, interval=settings.interval)))
     return results
 

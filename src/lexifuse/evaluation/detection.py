@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from lexifuse.boxes import CLASSES, Detection
 from lexifuse.datasets import Dataset, PairFiles
 from lexifuse.datasets.annotated import classes_labelled, labelled_boxes
+from lexifuse.datasets.selection import spread
 from lexifuse.errors import InputError
 from lexifuse.evaluation.methods import Method
 from lexifuse.evaluation.run import read_sources
@@ -64,8 +66,9 @@ class DetectionRow:
         dataset: a data set, or ``all`` of them together.
         pictures: how many.
         objects: class to number of labelled objects.
-        values: ``AP50`` and ``AP50-95`` to class (or ``mean``) to a value in 0..1, NaN for a class without objects.
-        intervals: ``AP50`` and ``AP50-95`` to the 95 % bootstrap interval of the mean over the pictures.
+        values: ``AP50`` and ``AP50-95`` to class (or ``mean``) to a value in 0..1, NaN without objects.
+        intervals: ``AP50`` and ``AP50-95`` to the 95 % bootstrap interval of the mean over the pictures, NaN
+            where there is a single picture or no object.
     """
 
     label: str
@@ -109,25 +112,37 @@ def source_methods() -> list[Method]:
     ]
 
 
-def labelled_items(datasets: Sequence[Dataset]) -> tuple[list[LabelledItem], int]:
+def labelled_items(datasets: Sequence[Dataset], limit: int = 0) -> tuple[list[LabelledItem], int]:
     """The pairs that have labels, and how many have none (they are left out: nobody knows what is in them).
 
+    Args:
+        datasets: whose pairs are used.
+        limit: at most this many labelled pairs of each, evenly spread; all where 0. The others are not read.
+
     Raises:
-        InputError: no pair has labels, or a label file is wrong.
+        InputError: no pair has labels, there is no object in any of them, or a label file is wrong.
     """
     found, without = [], 0
     for dataset in datasets:
-        for item in dataset.items:
-            if item.labels is None:
-                without += 1
-                continue
+        labelled = [item for item in dataset.items if item.labels is not None]
+        without += len(dataset.items) - len(labelled)
+        for item in spread(labelled, limit):
             height, width = read_sources(item).visible.shape
             boxes = tuple((box.box, box.label) for box in labelled_boxes(item, dataset, width, height))
             truth = LabelledPicture(width, height, boxes, classes_labelled(dataset))
             found.append(LabelledItem(dataset.name, item, truth))
     if not found:
         raise InputError(f"no pair of {', '.join(one.name for one in datasets)} has labels: detection needs some")
+    if not any(_objects([one.truth for one in found]).values()):
+        raise InputError(f"none of the {len(found)} labelled pairs holds an object: detection needs some")
     return found, without
+
+
+def require_outputs(items: Sequence[LabelledItem], method: Method) -> None:
+    """Raise :class:`InputError` where a method lacks the output of a pair."""
+    for one in items:
+        if not method.has(one.item):
+            raise InputError(f"'{method.label}' has no output for {one.dataset}/{one.item.name}, which has labels")
 
 
 def detect_all(
@@ -136,12 +151,11 @@ def detect_all(
     """What a detector finds in the pictures of one method.
 
     Raises:
-        InputError: a method has no output for a pair, or one of another size.
+        InputError: the method has no output for a pair, or one of another size.
     """
+    require_outputs(items, method)
     found = []
     for one in items:
-        if not method.has(one.item):
-            raise InputError(f"'{method.label}' has no output for {one.dataset}/{one.item.name}, which has labels")
         image = method.fuse(read_sources(one.item))
         if image.shape[:2] != (one.truth.height, one.truth.width):
             raise InputError(f"{one.item.name} of '{method.label}' has another size than the pair and its labels")
@@ -203,10 +217,19 @@ def _row(
     resamples: int,
 ) -> DetectionRow:
     truth = [one.truth for one in items]
-    objects = {name: sum(one.count(name) for one in truth) for name in CLASSES}
+    objects = _objects(truth)
+    if not any(objects.values()):
+        undefined = {name: {"mean": math.nan, **dict.fromkeys(CLASSES, math.nan)} for name in MEASURES}
+        nowhere: dict[str, tuple[float, float]] = dict.fromkeys(MEASURES, (math.nan, math.nan))
+        return DetectionRow(label, dataset, len(items), objects, undefined, nowhere)
     values = average_precision(truth, found)
     intervals = _intervals(truth, found, resamples if len(items) > 1 else 0)
     return DetectionRow(label, dataset, len(items), objects, values, intervals)
+
+
+def _objects(truth: Sequence[LabelledPicture]) -> dict[str, int]:
+    """Class to number of labelled objects."""
+    return {name: sum(one.count(name) for one in truth) for name in CLASSES}
 
 
 def _intervals(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lexifuse.datasets import Dataset, PairFiles
 from lexifuse.errors import InputError, UsageError
-from lexifuse.evaluation.cache import file_hash, fusing_code
+from lexifuse.evaluation.cache import file_hash, fusing_code, in_full
 from lexifuse.evaluation.trivial import TRIVIAL
 from lexifuse.images import SUFFIXES
 from lexifuse.metrics import Plane
@@ -28,7 +28,7 @@ class Sources:
 
     Attributes:
         item: its files.
-        infrared: (H, W) uint8 luma.
+        infrared: (H, W) uint8 luma, raw counts stretched to the whole range as :func:`lexifuse.read_pair` does.
         visible: (H, W) uint8 luma.
         colours: the visible picture as its file has it, (H, W, 3) RGB or (H, W).
     """
@@ -72,25 +72,12 @@ def trivial_methods() -> list[Method]:
     return [method(label, fuse) for label, fuse in TRIVIAL.items()]
 
 
-def folder_method(label: str, folders: Iterable[Path]) -> Method:
-    """Anybody's fused images: files named like the pair, whatever their suffix.
-
-    Args:
-        label: the name of the row.
-        folders: where to look; where a stem occurs in several, the first folder counts.
-
-    Raises:
-        InputError: a folder has no pictures, or holds one stem twice.
-    """
-    return _files_method(label, _pictures(folders))
-
-
 def model_method(fuser: Any, instruction: Any = None, label: str = "") -> Method:
     """A model of lexifuse.
 
     Args:
         fuser: what ``lexifuse.load`` returns.
-        instruction: a prompt or an instruction; None asks for a plain fusion.
+        instruction: a prompt, words that were read or an instruction; None asks for a plain fusion.
         label: the name of the row; the model's name by default.
     """
     one_at_a_time = threading.Lock()  # the network uses all cores by itself
@@ -100,7 +87,7 @@ def model_method(fuser: Any, instruction: Any = None, label: str = "") -> Method
             return fuser.fuse(sources.item.infrared, sources.item.visible, instruction).image
 
     name = label or str(fuser.model.name)
-    return Method(name, fuse, identity=lambda _item: f"model {fuser.model.sha256} {instruction} {fusing_code()}")
+    return Method(name, fuse, lambda _item: f"model {fuser.model.sha256} {in_full(instruction)} {fusing_code()}")
 
 
 @dataclass(frozen=True)
@@ -160,17 +147,34 @@ def folder_methods(
     """
     methods: list[Method] = []
     notes: list[str] = []
-    for label in dict.fromkeys(option.label for option in options):
-        folders = [option.inside(dataset.name, datasets) for option in options if option.label == label]
-        files = _pictures(folder for folder in folders if folder)
+    for label, some in _by_label(options).items():
+        files = _outputs(some, dataset, datasets)
         if any(item.name in files for item in dataset.items):
-            methods.append(_files_method(label, files))
+            methods.append(_files_method(label, _of_pairs(files, dataset)))
             continue
         problem = f"no output of '{label}' is named like a pair of {dataset.name} ('{dataset.items[0].name}')"
         if len(datasets) == 1:
             raise InputError(f"{problem}, but for instance '{next(iter(files))}': name the files like their source")
         notes.append(f"{problem}: its row is left out")
     return methods, notes
+
+
+def joint_folder_methods(options: Sequence[FusedFolder], datasets: Sequence[Dataset]) -> list[Method]:
+    """The rows that ``--fused`` options give for several data sets at once, which may share stems.
+
+    The output of a pair is looked for where :func:`folder_methods` looks for those of the pair's own data set.
+
+    Raises:
+        InputError: a folder has no pictures, or holds one stem twice.
+    """
+    names = [dataset.name for dataset in datasets]
+    methods = []
+    for label, some in _by_label(options).items():
+        files: dict[PairFiles, Path] = {}
+        for dataset in datasets:
+            files |= _of_pairs(_outputs(some, dataset, names), dataset)
+        methods.append(_files_method(label, files))
+    return methods
 
 
 def check_labels(methods: Sequence[Method]) -> None:
@@ -182,12 +186,27 @@ def check_labels(methods: Sequence[Method]) -> None:
         seen.add(method.label)
 
 
-def _files_method(label: str, files: Mapping[str, Path]) -> Method:
+def _by_label(options: Sequence[FusedFolder]) -> dict[str, list[FusedFolder]]:
+    labels = dict.fromkeys(option.label for option in options)
+    return {label: [option for option in options if option.label == label] for label in labels}
+
+
+def _outputs(options: Sequence[FusedFolder], dataset: Dataset, datasets: Sequence[str]) -> dict[str, Path]:
+    """Stem -> fused image, of all the folders that serve one data set."""
+    folders = [option.inside(dataset.name, datasets) for option in options]
+    return _pictures(folder for folder in folders if folder)
+
+
+def _of_pairs(files: Mapping[str, Path], dataset: Dataset) -> dict[PairFiles, Path]:
+    return {item: files[item.name] for item in dataset.items if item.name in files}
+
+
+def _files_method(label: str, files: Mapping[PairFiles, Path]) -> Method:
     return Method(
         label,
-        fuse=lambda sources: read_image(files[sources.item.name]),
-        identity=lambda item: f"file {file_hash(files[item.name])}",
-        has=lambda item: item.name in files,
+        fuse=lambda sources: read_image(files[sources.item]),
+        identity=lambda item: f"file {file_hash(files[item])}",
+        has=lambda item: item in files,
     )
 
 

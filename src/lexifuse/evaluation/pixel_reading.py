@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -37,9 +38,11 @@ class PixelFigures:
     Attributes:
         pairs: how many; each is seen undamaged, with each degradation alone (slight, plain and severe in turn), and
             with two at once.
-        f1: degradation to the F1 of its detection over all of these.
-        error: degradation to the mean absolute error of its severity over all of these, 0 where it is not there.
-        error_present: the same over those that are damaged so.
+        f1: degradation to the F1 of its detection over all of these; NaN where none is damaged so, as no night is
+            by darkness.
+        error: degradation to the mean absolute error of its severity over all of these, 0 where it is not there;
+            NaN where nobody can tell, as of darkness at night.
+        error_present: the same over those that are damaged so; NaN where none is.
         false_alarms: share of undamaged pairs of which any damage is said; darkness at night is none.
         nights: share of night pairs, undamaged, that are called dark; NaN where there are none.
     """
@@ -52,20 +55,20 @@ class PixelFigures:
     nights: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Rounded, as it goes into a card."""
+        """Rounded, as it goes into a card; None where a figure is undefined, and means of those that are not."""
 
-        def rounded(values: dict[str, float]) -> dict[str, float]:
-            return {name: round(value, 3) for name, value in values.items()}
+        def rounded(values: dict[str, float]) -> dict[str, float | None]:
+            return {name: _rounded(value) for name, value in values.items()}
 
         return {
             "pairs": self.pairs,
             "f1": rounded(self.f1),
-            "mean_f1": round(float(np.mean(list(self.f1.values()))), 3),
+            "mean_f1": _rounded(_mean(self.f1.values())),
             "severity_error": rounded(self.error),
-            "mean_severity_error": round(float(np.mean(list(self.error.values()))), 3),
+            "mean_severity_error": _rounded(_mean(self.error.values())),
             "severity_error_where_damaged": rounded(self.error_present),
-            "false_alarms": round(self.false_alarms, 3),
-            "nights_called_dark": None if np.isnan(self.nights) else round(self.nights, 3),
+            "false_alarms": _rounded(self.false_alarms),
+            "nights_called_dark": _rounded(self.nights),
         }
 
 
@@ -131,9 +134,19 @@ def _figures(
     for index, name in enumerate(DEGRADATIONS):
         known = ~np.isnan(truth[:, index])
         wanted, got = truth[known, index], found[known, index]
-        hits = np.sum((wanted > 0) & (got > 0))
-        f1[name] = float(2 * hits / max(np.sum(wanted > 0) + np.sum(got > 0), 1))
-        error[name] = float(np.abs(wanted - got).mean())
-        error_present[name] = float(np.abs(wanted - got)[wanted > 0].mean())
-    nights = float(np.mean(dark)) if dark else float("nan")
-    return PixelFigures(pairs, f1, error, error_present, float(np.mean(alarms)), nights)
+        present, off = wanted > 0, np.abs(wanted - got)
+        hits = np.sum(present & (got > 0))
+        f1[name] = float(2 * hits / (present.sum() + np.sum(got > 0))) if present.any() else math.nan
+        error[name] = _mean(off)
+        error_present[name] = _mean(off[present])
+    return PixelFigures(pairs, f1, error, error_present, _mean(alarms), _mean(dark))
+
+
+def _mean(values: Iterable[float]) -> float:
+    """The mean of what is defined, NaN where nothing is."""
+    defined = [value for value in values if not math.isnan(value)]
+    return float(np.mean(defined)) if defined else math.nan
+
+
+def _rounded(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 3)

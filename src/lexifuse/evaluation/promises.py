@@ -19,7 +19,7 @@ from lexifuse.instruction import DEGRADATIONS, Instruction
 from lexifuse.language import Reading
 from lexifuse.metrics import fusion_metrics, luma
 from lexifuse.pair import ImagePair, read_pair
-from lexifuse.pixels import is_night
+from lexifuse.pixels import change_depth, is_night
 
 SEVERITY = 0.7
 """Severity of the damage, and of the instruction that asks for its repair."""
@@ -43,8 +43,8 @@ class Promises:
 
     Attributes:
         pairs: how many were measured.
-        gain: degradation to decibels: PSNR (RGB) of fuse(damaged, right instruction) to fuse(clean, plain), minus
-            that of fuse(damaged, plain), mean over the pairs; low light on day pairs only.
+        gain: degradation to decibels: PSNR (RGB, in 8 bits) of fuse(damaged, right instruction) to fuse(clean, plain),
+            minus that of fuse(damaged, plain), mean over the pairs; low light on day pairs only.
         mean_gain: mean over the nine.
         wrong: the same for an instruction that names another damage of the same source: at most about 0.
         two: the gain of the right instruction for each of :data:`TWO_AT_ONCE`, the two joined by ``+``.
@@ -122,7 +122,11 @@ def keep_promises(
 def _gains(
     fuser: Any, pair: ImagePair, clean: NDArray[Any], damage: Sequence[str], *, asked: Sequence[Sequence[str]]
 ) -> list[float]:
-    """Decibels gained over no words by each instruction, which names some degradations, about a damaged pair."""
+    """Decibels gained over no words by each instruction, which names some degradations, about a damaged pair.
+
+    Compared is in 8 bits, whatever the depth of the pictures.
+    """
+    reference = change_depth(clean, np.uint8)
     seed = zlib.crc32(pair.name.encode())
     severities = dict.fromkeys(damage, SEVERITY)
     damaged = ImagePair(*degrade_pair(pair.infrared, pair.visible, severities, seed=seed), name=pair.name)
@@ -130,8 +134,8 @@ def _gains(
     def closeness(names: Sequence[str]) -> float:
         # As words that were read: what the pixels speak against is toned down.
         asked = Reading("", Instruction().with_values(dict.fromkeys(names, SEVERITY)))
-        fused = fuser.fuse_pair(damaged, asked).image
-        error = np.mean((fused.astype(np.float64) - clean) ** 2)
+        fused = change_depth(fuser.fuse_pair(damaged, asked).image, np.uint8)
+        error = np.mean((fused.astype(np.float64) - reference) ** 2)
         return min(10 * np.log10(255.0**2 / max(error, 1e-9)), _SAME)
 
     without = closeness(())

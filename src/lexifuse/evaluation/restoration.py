@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lexifuse import degradations
+from lexifuse import degradations, metrics
 from lexifuse.datasets import Dataset, PairFiles
 from lexifuse.datasets.selection import spread
-from lexifuse.evaluation.cache import ResultCache, file_hash, fusing_code, key
+from lexifuse.evaluation.cache import ResultCache, file_hash, fusing_code, in_full, key
 from lexifuse.instruction import DEGRADATIONS, PLAIN, SEVERE, SLIGHT
 from lexifuse.language import read_prompt
 from lexifuse.metrics import Plane, luma, psnr, ssim
@@ -212,12 +212,13 @@ class _Pair:
         self._damaged: tuple[str, float, ImagePair] | None = None
         code = file_hash(Path(degradations.__file__))
         files = file_hash(item.infrared), file_hash(item.visible)
-        self.parts = (f"restoration {VERSION}", item.name, *files, fuser.model.sha256, code, fusing_code())
+        version = f"restoration {VERSION} metrics {metrics.VERSION}"
+        self.parts = (version, item.name, *files, fuser.model.sha256, code, fusing_code())
 
     def compare(self, degradation: str, severity: float, request: Any) -> tuple[float, float]:
         """PSNR and SSIM of one fusion of the damaged pair."""
         meant = read_prompt(request).instruction if isinstance(request, str) else request
-        name = key(*self.parts, degradation, str(severity), str(request), str(meant))
+        name = key(*self.parts, degradation, str(severity), in_full(request), in_full(meant))
         stored = self.cache.get(name)
         if stored is None:
             pair, reference = self._reference()

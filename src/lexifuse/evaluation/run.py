@@ -17,8 +17,11 @@ from lexifuse.errors import InputError
 from lexifuse.evaluation.cache import ResultCache, file_hash, key
 from lexifuse.evaluation.methods import Method, Sources, check_labels
 from lexifuse.metrics import METRICS, NINE, VERSION, NiqeParameters, chroma_error, fusion_metrics, luma, niqe
-from lexifuse.pair import read_image
+from lexifuse.pair import read_image, read_pair
 from lexifuse.pixels import is_coloured
+
+SOURCES_VERSION = 2
+"""Raised when pairs are read differently: stored results of another version are not used."""
 
 WORKERS = 2
 """Pairs that are measured at the same time."""
@@ -131,12 +134,17 @@ def evaluate(
 
 
 def read_sources(item: PairFiles) -> Sources:
-    """Read a pair. Raises :class:`InputError` where a file cannot be read or the sizes differ."""
+    """Read a pair as a fusion sees it: raw counts of an infrared picture are stretched to its range.
+
+    Raises:
+        InputError: a file cannot be read, or the sizes differ.
+    """
     infrared, visible = read_image(item.infrared), read_image(item.visible)
-    planes = luma(infrared), luma(visible)
-    if planes[0].shape != planes[1].shape:
-        raise InputError(f"{item.name}: infrared {_size(planes[0])}, visible {_size(planes[1])}")
-    return Sources(item, *planes, visible)
+    if infrared.shape[:2] != visible.shape[:2]:
+        raise InputError(f"{item.name}: infrared {_size(infrared)}, visible {_size(visible)}")
+    # 8 bits hold no raw counts, and the luma of the metrics is rounded exactly.
+    seen = infrared if infrared.dtype == np.uint8 else read_pair(infrared, visible).infrared
+    return Sources(item, luma(seen), luma(visible), visible)
 
 
 class _Measurer:
@@ -147,7 +155,7 @@ class _Measurer:
         self.parameters = parameters
         self.cache = cache
         model = "" if parameters is None else repr((parameters.mean.tolist(), parameters.covariance.tolist()))
-        self.version = f"metrics {VERSION} {' '.join(metrics)} {model}"
+        self.version = f"metrics {VERSION} sources {SOURCES_VERSION} {' '.join(metrics)} {model}"
 
     def pair(self, item: PairFiles, methods: Sequence[Method]) -> dict[str, dict[str, float]]:
         """Column -> value, by label."""

@@ -36,6 +36,8 @@ class Row:
         trivial: it is one of the trivial fusions.
         undefined: column -> on how many pairs it is undefined.
         intervals: column (and ``mean_rank``) -> low and high end of the 95 % interval; empty unless asked for.
+
+    A mean and the ends of its interval are infinite where PSNR is, of a fused image that equals both sources.
     """
 
     label: str
@@ -145,17 +147,19 @@ def _mean(values: NDArray[np.float64], axis: int = 1) -> NDArray[np.float64]:
 
 
 def _intervals(stacked: NDArray[np.float64], columns: Sequence[str], seed: int) -> list[dict[str, tuple[float, float]]]:
-    """Per method, column -> percentile interval."""
+    """Per method, column -> percentile interval; an end is infinite where it falls on infinite means."""
     pairs = stacked.shape[1]
     counts = np.random.default_rng(seed).multinomial(pairs, np.full(pairs, 1 / pairs), RESAMPLES).astype(np.float64)
     defined = ~np.isnan(stacked)
-    total = np.einsum("rp,mpc->rmc", counts, np.where(defined, stacked, 0))
+    total = np.einsum("rp,mpc->rmc", counts, np.where(np.isfinite(stacked), stacked, 0))
+    total[np.einsum("rp,mpc->rmc", counts, np.isinf(stacked).astype(np.float64)) > 0] = np.inf
     weight = np.einsum("rp,mpc->rmc", counts, defined.astype(np.float64))
     means = np.where(weight > 0, total / np.maximum(weight, 1), np.nan)
     everything = np.concatenate([means, mean_ranks(means, columns)[..., None]], axis=-1)
     with np.errstate(invalid="ignore"):
         usable = np.where(np.isnan(everything).all(axis=0), 0.0, everything)
-        low, high = np.nanpercentile(usable, [2.5, 97.5], axis=0)
+        ends = np.nanpercentile(usable, [2.5, 97.5], axis=0)
+    low, high = np.where(np.isnan(ends), np.inf, ends)  # NaN is what NumPy finds between two infinite draws
     names = (*columns, RANK)
     return [
         {
@@ -225,12 +229,15 @@ def to_records(tables: Sequence[Table]) -> list[dict[str, Any]]:
 
 
 def to_json(tables: Sequence[Table]) -> str:
-    """``table.json`` as text; undefined values are null."""
-    return json.dumps(to_records(tables), indent=1, ensure_ascii=False) + "\n"
+    """``table.json`` as text; undefined values are null, infinite ones the text ``inf``."""
+    return json.dumps(to_records(tables), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def to_csv(tables: Sequence[Table]) -> str:
-    """All rows as CSV; undefined values are empty. Columns that only some data sets have are empty elsewhere."""
+    """All rows as CSV; undefined values are empty, infinite ones ``inf``.
+
+    Columns that only some data sets have are empty elsewhere.
+    """
     columns = _all_columns(tables)
     rows = [
         [row.label, row.dataset, row.pairs, *(_number(row.value(column)) for column in (*columns, RANK))]
@@ -283,8 +290,11 @@ def _all_columns(tables: Sequence[Table]) -> list[str]:
     return list(dict.fromkeys(column for table in tables for column in table.columns))
 
 
-def _plain(value: float) -> float | None:
-    return round(value, 6) if math.isfinite(value) else None
+def _plain(value: float) -> float | str | None:
+    """JSON has neither NaN nor infinity."""
+    if math.isnan(value):
+        return None
+    return str(value) if math.isinf(value) else round(value, 6)
 
 
 def _number(value: float) -> str:

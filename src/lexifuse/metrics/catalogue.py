@@ -100,7 +100,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         )
     }
 )
-"""Every metric that takes a pair and a fused image, by name: the nine and six more."""
+"""Every metric that takes a pair and a fused image, by name: the nine and five more."""
 
 
 def fusion_metrics(

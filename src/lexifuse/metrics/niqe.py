@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ SHARP = 0.75
 FEATURES = 36
 """Numbers per block: 18 at full size and 18 at half size."""
 
+_DAMAGED = (zipfile.BadZipFile, zlib.error)
 _SHIFTS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _SHAPES = np.arange(0.2, 10.001, 0.001)
 _SHAPE_RATIOS = np.array([math.gamma(2 / s) ** 2 / (math.gamma(1 / s) * math.gamma(3 / s)) for s in _SHAPES])
@@ -39,8 +41,11 @@ class NiqeParameters:
     """A multivariate Gaussian of the features of good photographs.
 
     Attributes:
-        mean: (36,) float64.
-        covariance: (36, 36) float64.
+        mean: (36,) finite numbers.
+        covariance: (36, 36) likewise.
+
+    Raises:
+        InputError: they are of other shapes, no numbers, NaN or infinite.
     """
 
     mean: NDArray[np.float64]
@@ -52,16 +57,23 @@ class NiqeParameters:
                 f"NIQE parameters must be a mean of {FEATURES} numbers and a {FEATURES}x{FEATURES} covariance, "
                 f"not {self.mean.shape} and {self.covariance.shape}"
             )
+        if not all(values.dtype.kind in "iuf" and np.isfinite(values).all() for values in (self.mean, self.covariance)):
+            raise InputError("NIQE parameters must be finite numbers: fit them again, or take the published ones")
 
     @classmethod
     def load(cls, path: Path | str) -> NiqeParameters:
-        """Read an .npz file with ``mu_pris_param`` and ``cov_pris_param``, as public NIQE programs ship it."""
+        """Read an .npz file with ``mu_pris_param`` and ``cov_pris_param``, as public NIQE programs ship it.
+
+        Raises:
+            InputError: the file cannot be read, or holds something else.
+        """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            # NumPy leaves a file that it cannot read open.
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return cls(np.ravel(stored["mu_pris_param"]), np.asarray(stored["cov_pris_param"]))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, LookupError, TypeError, ValueError, AttributeError, *_DAMAGED) as error:
             raise InputError(
-                f"cannot read NIQE parameters from {path}: expected an .npz file with mu_pris_param"
+                f"cannot read NIQE parameters from {path}: expected an .npz file with mu_pris_param and cov_pris_param"
             ) from error
 
     @classmethod
