@@ -90,7 +90,7 @@ def test_settings_override_the_words(run: Run, pair_files: tuple[Path, Path]) ->
     ("arguments", "message"),
     [
         (["--set", "fog=1"], "unknown field 'fog'"),
-        (["--set", "haze"], "set takes KEY=VALUE, not 'haze'"),
+        (["--set", "haze"], "--set takes KEY=VALUE, not 'haze'"),
         (["--set", "haze=2"], "visible.haze must be from 0 to 1, not 2"),
         (["-o", "in/street.png"], "is one of the inputs: choose another with -o"),
     ],

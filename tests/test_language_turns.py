@@ -88,6 +88,52 @@ def test_what_is_said_of_something_else_is_not_asked_for(prompt: str, meant: str
 @pytest.mark.parametrize(
     ("prompt", "meant"),
     [
+        ("look at the thermal image: it is noisy", "grain"),
+        ("please look at the dark image", "dark"),
+        ("dark, actually hazy too", "dark haze"),
+        ("the visible is hazy; actually dark as well", "haze dark"),
+        ("noise. sorry, the haze too", "noise haze"),
+        ("denoise and dehaze. wait, derain too", "noise haze rain"),
+        ("it is dark, and noisy. Oh no, also hazy", "dark noise haze"),
+        ("thermal is striped, sorry. visible is dark", "stripes dark"),
+        ("hazy, sorry for the quality", "haze"),
+        ("wait, is it noisy? yes", "noise"),
+        ("dark image, no, thanks", "dark"),
+        ("it's noisy, no, seriously", "noise"),
+        ("remove the noise. No, the haze is fine", "noise"),
+        ("very dark visible image, heavy noise, no, nothing else", "dark noise"),
+        ("the old images are dark", "dark"),
+        ("our old camera is noisy, fix it", "noise"),
+        ("my earlier photo was noisy, and so is this one", "noise"),
+        ("yesterday's images were noisy and today's too", "noise"),
+        ("used to be noisy and still is", "noise"),
+        ("last week it was foggy and it is still foggy now", "haze"),
+        ("this morning we drove around in heavy fog here", "haze"),
+        ("complaint about the noise in the thermal image", "grain"),
+        ("the noise is too heavy to ignore", "noise"),
+        ("reduce haze and raise the contrast of the thermal", "haze flat"),
+        ("the thermal has excessive noise and low contrast", "grain flat"),
+        ("the thermal has less contrast", "flat"),
+        ("HI PLEASE DENOISE. IT IS ALSO DARK", "noise dark"),
+        ("THE IMAGE IS DARK. THANKS, PLEASE DENOISE", "dark noise"),
+        ("Hi Team. Noise.", "noise"),
+        ("Hi Thermal Noisy. Visible Dark.", "grain dark"),
+    ],
+)
+def test_what_only_sounds_like_that_is_still_asked_for(prompt: str, meant: str) -> None:
+    assert damage(prompt) == named(*meant.split())
+
+
+def test_what_only_sounds_like_a_wish_is_none() -> None:
+    assert not read_prompt("texture does not matter").instruction.keep_texture
+    assert read_prompt("the thermal is bright, turn it down").instruction.balance < 0
+    assert read_prompt("highlight the people and my car").instruction.highlight == ("person", "car")
+    assert read_prompt("frame 3/10 dark").instruction.visible.low_light == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "meant"),
+    [
         ("the visible is dark and the thermal is noisy; the latter is also striped", "dark grain stripes"),
         ("visible and thermal: former noisy, latter striped", "noise stripes"),
         ("we have an infrared and a visible image. The first is noisy, the second is dark.", "grain dark"),

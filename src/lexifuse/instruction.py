@@ -326,8 +326,12 @@ def _objects(value: object) -> tuple[str, ...]:
     return tuple(name for name in HIGHLIGHTS if name in value)
 
 
-def parse_settings(settings: Iterable[str]) -> dict[str, str]:
+def parse_settings(settings: Iterable[str], option: str = "set") -> dict[str, str]:
     """``KEY=VALUE`` texts as a dict that :meth:`Instruction.with_values` takes; the last of a key counts.
+
+    Args:
+        settings: the texts.
+        option: what they were given by, for the message.
 
     Raises:
         UsageError: one of them has no ``=``.
@@ -336,6 +340,6 @@ def parse_settings(settings: Iterable[str]) -> dict[str, str]:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            raise UsageError(f"set takes KEY=VALUE, not '{setting[:100]}': for example visible.haze=0.8")
+            raise UsageError(f"{option} takes KEY=VALUE, not '{setting[:100]}': for example visible.haze=0.8")
         values[key.strip()] = value.strip()
     return values

@@ -42,7 +42,9 @@ _ASPECT_TOLERANCE = 0.02
 """Relative difference of aspect ratios from which resizing is said to distort."""
 
 _PLAIN_DTYPES = (np.uint8, np.uint16, np.float32)
-_NAME_A_RANGE = ", or say which values become black and white (infrared_range, or --infrared-range LOW,HIGH)"
+_NAME_A_RANGE = (
+    ", or say which values become black and white (infrared_range in Python, lexifuse fuse --infrared-range LOW,HIGH)"
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ def fuse(
         typer.Option(
             "-o",
             "--out",
-            help="Output file (VISIBLE_fused.png), or a folder for it; for folders, folder (fused).",
+            help="Output file (VISIBLE_fused.png), or a folder that is there; for folders, folder (fused).",
             show_default=False,
         ),
     ] = None,
@@ -86,7 +86,7 @@ def fuse(
         prompt, automatic = "", True
     own_words = read_prompts(prompts) if prompts is not None else {}
     reading = read_prompt(prompt)
-    values = parse_settings(settings or [])
+    values = parse_settings(settings or [], "--set")
     reading.with_settings(values)  # What is wrong with them is wrong for every pair: nothing is loaded or fused.
     fuser = load(model, threads=threads, provider=provider)
     job = Job(fuser, reading, own_words, values, automatic, resize, report, bounds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ def checked_range(infrared_range: Sequence[float]) -> tuple[float, float]:
         UsageError: it is not two finite numbers, the lower first.
     """
     try:
+        if isinstance(infrared_range, (str, bytes, Mapping)):
+            raise TypeError
         low, high = (float(number) for number in infrared_range)
     except (TypeError, ValueError, OverflowError):
         low = high = math.nan
@@ -131,8 +133,7 @@ def _span(counts: NDArray[np.uint16]) -> tuple[float, float]:
 def _stretched(infrared: NDArray[Any], low: float, high: float) -> NDArray[np.uint16]:
     stretched = np.empty(infrared.shape, np.uint16)
     for start in range(0, len(infrared), _ROWS):  # a strip at a time, so that memory stays bounded
-        strip = (infrared[start : start + _ROWS].astype(np.float32) - np.float32(low)) * np.float32(
-            _MOST / (high - low)
-        )
+        with np.errstate(over="ignore"):  # what is far beyond a narrow range is clipped
+            strip = (infrared[start : start + _ROWS].astype(np.float64) - low) * (_MOST / (high - low))
         stretched[start : start + _ROWS] = np.rint(np.clip(strip, 0, _MOST))
     return stretched

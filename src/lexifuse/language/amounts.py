@@ -37,6 +37,7 @@ _ELSEWHERE = rf"(?:sure|certain|confident|likely|battery|zoom|{_UNITS}|of the (?
 _NOT_SAID_OF_DAMAGE = rf"(?! {_ELSEWHERE} )"
 _NOT_DENIED = r"(?<!not )(?<!n't )(?<!never )"
 _NO_DATE = r"(?<!from )(?<!on )(?<!of )(?<!since )(?<!dated )"
+_NO_NUMBER = r"(?<!frame )(?<!image )(?<!picture )(?<!photo )(?<!page )"
 _CAMERA = rf"(?P<camera>{'|'.join(sorted(CAMERAS))})(?: (?:image|picture|camera|channel|weight|share))?"
 _OTHER_CAMERA = rf"(?:{'|'.join(sorted(CAMERAS))})"
 _END = r"(?= (?:[,.;!?)&+/]|and|but|plus|while|$))"
@@ -72,7 +73,7 @@ _AMOUNTS = tuple(
         rf"(?= )(?: of(?= ))?(?: \))?",
         rf"(?<= )(?:\( )?(?:{_TOWARDS} )*{_LEVEL} (?:{_TOWARDS} )*{_RATIO}(?= )(?: \))?",
         rf"(?<= )(?:\( )?{_NO_DATE}{_RATIO}(?: \)(?= )|{_END})",
-        rf"(?<= ){_NO_DATE}(?P<beside>{_RATIO})(?= )",
+        rf"(?<= ){_NO_DATE}{_NO_NUMBER}(?P<beside>{_RATIO})(?= )",
         rf"(?<= )(?:\( )?(?:{_LEVEL} (?:{_TOWARDS} )*|[:=] )(?P<level>[-+]?{_NUMBER})(?= )(?! {_PERCENT_SIGN})(?: \))?",
         rf"(?<= )(?:[:=] )?(?P<negative>-{_NUMBER})(?: {_PERCENT_SIGN})?(?= )",
         rf"(?<= )(?:by )?(?P<unknown>{_NUMBER}) (?:stops?|ev|db|times|x)(?= )(?! \d)",
@@ -290,9 +291,13 @@ def _mentions(
 ) -> dict[int, list[tuple[int, tuple[str, ...]]]]:
     """For each clause where something is spoken of, and what: the word that is loudest of each field."""
     loudest: dict[tuple[int, str], tuple[float, int]] = {}
+    spoken: dict[int, list[str]] = {}
+    for word, end in zip(words, ends.tolist(), strict=False):
+        spoken.setdefault(end, []).append(word)
+    cameras = {clause: cameras_of(those) for clause, those in spoken.items()}
     for word, strengths in zip(plain, marks, strict=True):
         clause = int(ends[word.start])
-        sources = cameras_of([other for at, other in enumerate(words) if ends[at] == clause])
+        sources = cameras.get(clause, set())
         for name in asked:
             strength = float(strengths[TAGS.index(name)])
             if strength > _LOUD and (not sources or name.partition(".")[0] in sources):

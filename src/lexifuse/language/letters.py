@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lexifuse.language.words import Word
+from lexifuse.language.clauses import CAMERAS
+from lexifuse.language.denials import DAMAGE_WORDS
+from lexifuse.language.words import FUNCTION_WORDS, Word
 
 _OPENINGS = {"hi", "hello", "hey", "dear", "hiya"}
 _TITLES = {"mr", "mrs", "ms", "dr", "prof", "sir", "madam", "all", "team", "colleagues", "everyone", "support", "there"}
+_SHORT_TITLES = {"mr", "mrs", "ms", "dr", "prof"}
+_NO_NAMES = DAMAGE_WORDS.keys() | CAMERAS | (FUNCTION_WORDS - _TITLES) | {"please", "remove", "removal", "highlight"}
 _KIND = {"best", "kind", "warm", "warmest", "kindest", "many", "with", "very", "yours", "hot"}
 _CLOSINGS = {
     "regards",
@@ -37,6 +41,8 @@ def body(words: Sequence[Word]) -> list[Word]:
     >>> [word.text for word in body(split_words("Hi Rainer, it is dark. Best regards, Mr Gray"))]
     ['it', 'is', 'dark', '.']
     """
+    if all(word.text.isupper() for word in words if word.is_word):  # Capitals tell no names here.
+        return list(words)
     return list(words[_greeting(words) : _signature(words)])
 
 
@@ -48,7 +54,8 @@ def _greeting(words: Sequence[Word]) -> int:
     while stop < len(words) and stop <= _LONGEST_NAME and (_is_name(words[stop]) or _follows_title(words, stop)):
         stop += 1
     # "Hi Rainer it is dark" may go on without a sign; a name alone in front of it is left to the reader.
-    return stop + 1 if 1 < stop < len(words) and words[stop].text in _SIGNS else 0
+    named = 1 < stop < len(words) and words[stop].text in _SIGNS and _are_names(words[1:stop])
+    return stop + 1 if named else 0
 
 
 def _signature(words: Sequence[Word]) -> int:
@@ -63,7 +70,7 @@ def _signature(words: Sequence[Word]) -> int:
         closing = start
         while closing and words[closing - 1].text in _SIGNS:
             closing -= 1
-        if not closing or words[closing - 1].text.lower() not in _CLOSINGS:
+        if not closing or words[closing - 1].text.lower() not in _CLOSINGS or not _are_names(words[start:end]):
             continue
         opening = closing - 1
         while opening and words[opening - 1].text.lower() in _KIND | _CLOSINGS:
@@ -74,8 +81,14 @@ def _signature(words: Sequence[Word]) -> int:
 
 
 def _follows_title(words: Sequence[Word], at: int) -> bool:
-    return words[at].text == "." and words[at - 1].text.lower() in _TITLES
+    return words[at].text == "." and words[at - 1].text.lower() in _SHORT_TITLES
 
 
 def _is_name(word: Word) -> bool:
     return word.is_word and (word.text[0].isupper() or word.text.lower() in _TITLES)
+
+
+def _are_names(words: Sequence[Word]) -> bool:
+    """Whether words that may be names are: "Tim Dark" is one, "Haze Removal" asks for something."""
+    spoken = [word.text.lower() for word in words if word.is_word]
+    return not spoken or not _NO_NAMES.issuperset(spoken)

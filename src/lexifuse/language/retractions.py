@@ -11,20 +11,24 @@ from lexifuse.language.word_groups import CAMERA, NOUN, OBJECT_LIST, STATE
 
 _DAMAGE = f"(?:{NOUN}|{STATE})"
 _REPAIR = "(?:denoise|dehaze|derain|deblur|destripe|sharpen|brighten|darken)"
+_TOO = r"(?:too(?= [,.;!?]|$)|also|as well)"
+_ALSO = rf"(?!(?: [^ .;!?]+)*? {_TOO}(?!\S))"
+_STILL = rf"(?!(?: [^ .;!?]+)*? (?:{_TOO}|still|even|again|so (?:is|are))(?!\S))"
 _BREAK = "(?: [-,.;:!]+)*"
-_BACK = (
+# Words that take back whatever stands before them, and words that do so only where the damage follows at once.
+_STRONG = (
     rf"{_BREAK} (?:(?:oh|oops|ah|hmm|well|or|erm) (?:, )?)?"
     r"(?:(?:actually|wait|sorry)(?: ,)? no|no(?: ,)? (?:wait|sorry|actually)|(?:sorry|oops)(?: ,)? i (?:mean|meant)"
-    r"|i (?:mean|meant)|or rather|rather|correction|(?:no|sorry|wait)(?: ,)? (?:scratch|strike) that|(?:scratch|strike)"
-    r" that|my mistake|actually|wait|sorry|no(?= [,.:;!-]))"
+    r"|i (?:mean|meant)|or rather|correction|(?:(?:no|sorry|wait)(?: ,)? )?(?:scratch|strike) that|my mistake)"
     rf"{_BREAK}"
 )
+_WEAK = r" [,-] (?:(?:actually|wait|sorry|rather)(?: ,)?|no ,)"
 _FILLER = (
-    rf" (?:(?:it's|it is|that is|that's|there's|there is|just|only|quite|very|a bit|slightly|more|like|the|is|of"
-    rf"|from|in"
-    rf"|a|an|{CAMERA}|image|picture|photo|has|noisy image) )*"
+    r" (?:(?:it's|it is|that is|that's|there's|there is|just|only|quite|very|a bit|slightly|more|like|the|is|of"
+    rf"|from|in|a|an|{CAMERA}|image|picture|photo|has) )*"
 )
-_NOW = "(?:now|today|this time|this one|these|here)"
+_NO_MATTER = rf"(?!{_FILLER}(?:{NOUN}|{STATE}) (?:is|are) (?:fine|ok|okay|good|no problem|not))"
+_NOW = "(?:now|today|this time)"
 _BEFORE = (
     "(?:yesterday|last (?:night|week|month|time|year)|this morning|earlier(?: today)?|previously|before that|back then"
     "|in the (?:morning|afternoon|evening))"
@@ -34,25 +38,23 @@ _GONE = (
     "(?:cleared(?: up| away| off)?|lifted|stopped|ceased|passed|vanished|disappeared|dissipated|faded away|died down)"
 )
 _OLDER = (
-    "(?:(?:yesterday's|last (?:night|week|month|year|time)'s) (?:pictures?|images?|photos?|shots?|ones?)|(?:(?:my"
-    "|our|the|all|some) )*(?:earlier|previous|prior|old|older) "
-    "(?:frames?|images?|pictures?|photos?|shots?|ones?|cameras?|recordings?|footage|files?|series|flights?))"
+    "(?:(?:yesterday's|last (?:night|week|month|year|time)'s)"
+    "|(?:(?:my|our|the) )?(?:earlier|previous|prior|old|older)) "
+    "(?:frames?|images?|pictures?|photos?|shots?|ones?|cameras?|recordings?|footage|files?|series|flights?)"
 )
+_NEWER = r"(?=[^.;!?]* (?:but|now|new|this one|these|today|today's)(?!\S))"
 _LATE = "(?:delayed|cancelled|canceled|postponed|late|called off|stuck|grounded)"
-_TALK = (
-    "(?:meeting|talk|paper|article|conference|lecture|seminar|workshop|book|thesis|course|discussion|call|complaint"
-    "|invitation)"
-)
-_OUR = (
-    "(?<!find )(?<!show )(?<!see )(?<!spot )(?<!highlight )(?<!out )(?<!for )(?<!is )(?<!are )(?<!me )"
-    "(?<!park )(?<!parked )(?<!left )"
-)
+_TALK = "(?:meeting|talk|paper|article|conference|lecture|seminar|workshop|book|thesis|course)"
 _PLACE = "(?:tower|mast|pole|roof|building|house|bridge|car|truck|van|bus|vehicle|lorry|tree)"
 
 RETRACTIONS: tuple[tuple[str, str], ...] = (
     # Said, and corrected in the same breath.
-    (rf"{_DAMAGE}{_BACK}(?={_FILLER}{_DAMAGE})", ","),
-    (rf"({_REPAIR})((?: it| this| (?:the )?{CAMERA}| (?:the )?image)?){_BACK}(?= (?:please )?{_REPAIR})", r"no \1 ,"),
+    (rf"{_DAMAGE}(?:{_STRONG}|{_WEAK}){_ALSO}{_NO_MATTER}(?={_FILLER}{_DAMAGE})", ","),
+    (
+        rf"({_REPAIR})((?: it| this| (?:the )?{CAMERA}| (?:the )?image)?)(?:{_STRONG}|{_WEAK}){_ALSO}"
+        rf"(?= (?:please )?{_REPAIR})",
+        r"no \1 ,",
+    ),
     (
         rf"(?:i|we) (?:first |initially |at first )?(?:thought|assumed|believed|guessed|said|wrote|took it for"
         rf"|mistook it for|figured)(?: that| it was| it's| it is| there was| this was| of| the| a)*"
@@ -77,17 +79,18 @@ RETRACTIONS: tuple[tuple[str, str], ...] = (
         r"\2",
     ),
     (
-        r"(?:^|(?<=[,.;!?] ))[^,.;!?]+(?: [,.;!-]+)+ (?:(?:oh|or|actually|wait|sorry|well|hmm|on second"
-        r" thoughts?)(?: ,)? )*"
-        r"(?:no(?= [,:.;!-])|scratch that|strike that|forget (?:that|what i said)|on second thoughts?|never mind that)"
-        r"(?: [,:.;!-]+)*",
+        r"(?:^|(?<=[,.;!?] ))[^,.;!?]+(?: [,.;!-]+)+ (?:(?:oh|well|hmm) )?(?:(?:or|actually|wait|sorry)(?: ,)?"
+        r" no(?= [,:-])"
+        r"|scratch that|strike that|forget (?:that|what i said)|on second thoughts?)(?: [,:.;!-]+)*"
+        rf"{_ALSO}(?=[^.;!?]* (?:{_DAMAGE}|{_REPAIR}|{OBJECT_LIST}|{CAMERA}|leave|fine)(?!\S))",
         "",
     ),
     (r"(?:^|(?<=[,.;!?] ))[^,.;!?]+ \? no :", ""),
     (r"keep (?:the )?colou?rs?(?: [.,;]+)*(?: actually| no| wait)*(?: ,)? forget (?:about )?(?:the )?colou?rs?", ""),
     # Of another time.
     (
-        rf"used to (?:be|have|show)(?: very| so| a lot of)? ({_DAMAGE})(?: ,? ?(?:but )?not (?:now|any ?more))?",
+        rf"used to (?:be|have|show)(?: very| so| a lot of)? ({_DAMAGE})(?: ,? ?(?:but )?not (?:now|any"
+        rf" ?more))?{_STILL}",
         r"is not \1",
     ),
     (rf"once (?:so )?{STATE} (?:, |and |but )+{_NOW} (?:sharp|clear|clean|fine|ok|okay|good|bright)", "is fine"),
@@ -105,11 +108,11 @@ RETRACTIONS: tuple[tuple[str, str], ...] = (
     ),
     (
         rf"(?:after |when |once |since )?(?:the |all the )?({NOUN}|storm) (?:has |had |have )?(?:just |now |already "
-        rf"|finally )?{_GONE}(?! (?:us|me|the|my|our))",
+        rf"|finally )?{_GONE}(?! (?:us|me|the|my|our|in|from|on))",
         r"no \1 ,",
     ),
     (
-        rf"{_BEFORE}(?: (?!but |{_NOW})[a-z']+){{1,8}}(?: [,;.])?(?: but| and| while)?(?= {_NOW})",
+        rf"{_BEFORE}{_STILL}(?: (?!but |{_NOW})[a-z']+){{1,8}}(?: [,;.])?(?: but| and| while)?(?= {_NOW})",
         "",
     ),
     (
@@ -129,7 +132,7 @@ RETRACTIONS: tuple[tuple[str, str], ...] = (
         r"(?: (?!but |so )[a-z]+){1,6}(?: ,)? but",
         "",
     ),
-    (rf"{_OLDER} (?:was|were|had|has been|have been|are|is) (?:[a-z]+ )?{_DAMAGE}(?: [,;.]| but| and)?", ""),
+    (rf"{_OLDER} (?:was|were|had|had been) (?:[a-z]+ )?{_DAMAGE}{_STILL}{_NEWER}(?: [,;.]| but| and)?", ""),
     (
         r"(?:i |we |i've |we've |i have |we have |it is |it has been |it was )?already "
         rf"(?:denoised|dehazed|derained|deblurred|destriped|sharpened|brightened|removed the {NOUN}(?: (?:of"
@@ -169,7 +172,7 @@ RETRACTIONS: tuple[tuple[str, str], ...] = (
         "",
     ),
     (r"the kids (?:took|shot|made|sent)", "somebody took"),
-    (rf"{_OUR}(?:my|our) (?:{OBJECT_LIST})(?! (?:to |should|must|visible|stand|pop))", ""),
+    (rf"(?:my|our) (?:{OBJECT_LIST}) (?:broke(?: down)?|ate|died|was stolen|ran away|is parked|needed)", "something"),
     (
         r"(?:i|we)(?: was| were|'m|'re| am| are)? (?:driving|drove|riding|rode|sitting in|sat in) "
         r"(?:a |my |our |the )?(?:car|truck|van|bus|motorcycle|motorbike|bike|bicycle|lorry)",
@@ -197,7 +200,7 @@ RETRACTIONS: tuple[tuple[str, str], ...] = (
         "smoke",
     ),
     (r"i like it (?:that|this) way", ""),
-    (r"(?:please )?(?:look|have a look) at the [a-z]+ (?:picture|image|photo)", ""),
+    (rf"(?:please )?(?:look|have a look) at the (?!(?:{CAMERA}|{STATE}) )[a-z]+ (?:picture|image|photo)", ""),
     (
         r"(?:the |my |our )?(?:client|customer|boss|manager|supervisor)s?(?= (?:called|calls|says?|said|wrote|asked"
         r"|complained))",

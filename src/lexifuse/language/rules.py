@@ -37,7 +37,9 @@ _TURNS = {"not", "no", "isn't", "aren't", "wasn't", "never", "hardly", "barely",
 _INTENSE = {"very", "perfectly", "really", "quite", "nice", "and"}
 _VERBS = {"does", "do", "did", "has", "have", "is", "are"}
 _TOLERATED = {"acceptable", "tolerable", "negligible", "low", "little", "less", "hardly", "barely", "ignore", "leave"}
-_LESSENING = {"reduce", "decrease", "less", "soften", "diminish", "excessive"}
+_LESSENING = {"reduce", "decrease", "less", "soften", "diminish"}
+_HAVING = {"has", "have", "shows", "is", "with", "got", "there's"}
+_PARTICLES = {"the", "of", "its", "a", "bit", "image", "picture", "this"}
 _HIDING = {"hide", "remove", "erase", "delete", "omit"}
 _STRANGERS = {
     *("boat", "boats", "ship", "ships", "vessel", "vessels", "yacht", "yachts", "raft", "rafts", "ferry", "ferries"),
@@ -137,10 +139,13 @@ def _has_too_much(words: Sequence[str], where: Sequence[int], what: str) -> list
     """The words of a clause that want less of something: "reduce the contrast", "too much contrast"; else none."""
     for clause in {where[index] for index, word in enumerate(words) if word == what}:
         spoken = _clause(words, where, clause)
-        too_much = "too much" in " ".join(spoken) or "too high" in " ".join(spoken) or spoken[0] == "lower"
-        # "Less contrast" asks for less, "the contrast is less" has too little.
-        if too_much or _LESSENING & set(spoken[: spoken.index(what)]):
-            return [word for word in spoken if word in _LESSENING | {"much", "high", "lower", what}]
+        at = spoken.index(what)
+        before = [word for word in spoken[:at] if word not in _PARTICLES | CAMERAS]
+        # "Less contrast" asks for less; whatever "has less contrast" has too little.
+        lessened = before[-1:] and before[-1] in _LESSENING and not _HAVING & set(spoken[:at])
+        too_much = before[-2:] == ["too", "much"] or before[-1:] == ["excessive"] or "too high" in " ".join(spoken[at:])
+        if lessened or too_much or before in (["lower"], ["please", "lower"]):
+            return [word for word in spoken if word in _LESSENING | {"excessive", "much", "high", "lower", what}]
     return []
 
 

@@ -28,7 +28,8 @@ _PICTURE = "(?: (?:image|picture|camera|one|frame|photo))?"
 WANTS: tuple[tuple[str, str], ...] = (
     # Brighter, darker, less of something.
     (
-        rf"without (?:any |the |all the )?({NOUN})(?: ,)? (?:the )?({CAMERA}){_PICTURE} would be[^.;!?]*",
+        rf"without (?:any |the |all the )?({NOUN})(?: ,)? (?:the )?({CAMERA}){_PICTURE} would be(?: (?!but |and "
+        rf"|while )[a-z]+){{0,4}}",
         r"remove the \1 from the \2",
     ),
     (
@@ -84,15 +85,20 @@ WANTS: tuple[tuple[str, str], ...] = (
     (rf"(?:skip|omit|leave out|forget) (?:the |any |all )?({_REPAIR})", r"no \1"),
     (rf"^to ({STATE})(?= please| and| but| [,.;!]|$)", r"too \1"),
     (
-        r"(?:an? |the )?(?:much |far |bit |little |slightly )?(?:brighter|lighter) (?:photo|picture|image|shot"
+        r"(?:an? )?(?:much |far |bit |little |slightly )?(?:brighter|lighter) (?:photo|picture|image|shot"
         r"|version|result)"
-        r"(?! than)",
+        r"(?= please| and| but| would| [,.;!?]|$)",
         "brighten the dark image",
     ),
     (r"(?:an? )?(?:sharper|crisper) (?:photo|picture|image|shot|version|result)(?! than)", "sharpen the image"),
     (
         r"(?:is |it's |there is )?too much (?:of )?(?:the )?(?:light|brightness|exposure)(?! in the infrared)",
         "is overexposed",
+    ),
+    (
+        rf"(?:the )?{_INFRARED}{_PART} (?:is|looks) (?:too |very |so )?bright(?: ,)?(?: and)?(?: please)? "
+        r"(?:tone|turn|bring|dial) (?:it|this|that) down",
+        "less infrared",
     ),
     (
         r"(bright|glare|overexposed|dazzling)((?: [^.;]*)?) (?:please )?(?:tone|turn|bring|dial) (?:it|this|that) down",
@@ -106,7 +112,7 @@ WANTS: tuple[tuple[str, str], ...] = (
         r"brightness\1 is very dark",
     ),
     (
-        r"(?:it|that|which) (?:could not|couldn't|can't|did not|didn't|failed to|cannot) (?:properly |really )?"
+        r"(?:it|that|which) (?:could not|couldn't|did not|didn't|failed to) (?:properly |really )?"
         r"(remove|fix|reduce|repair)",
         r"\1",
     ),
@@ -168,7 +174,7 @@ WANTS: tuple[tuple[str, str], ...] = (
     (rf"({NOUN}) (?:min|minimum|minimal|low|lo)(?= [,.;!]|$)", r"slight \1"),
     (rf"v(?: \.)?(?= {STATE})", "very"),
     (rf"({STATE}) by far", r"very \1"),
-    (rf"({NOUN}) (?:is |are )?(?:far |way |much )?too (?:strong|heavy|bad|intense)", r"severe \1"),
+    (rf"({NOUN}) (?:is |are )?(?:far |way |much )?too (?:strong|heavy|bad|intense)(?: to ignore)?", r"severe \1"),
     (
         rf"({NOUN}) makes it (?:very |really |so )?(?:hard|difficult|impossible) to (?:see|read|tell)(?:"
         rf" (?:anything|much))?",
@@ -214,7 +220,7 @@ WANTS: tuple[tuple[str, str], ...] = (
         r"|secondary|not)(?= [.,;!]|$))",
         "",
     ),
-    (r"(?:the )?texture (?:does|is important|matters)", "keep the fine texture"),
+    (r"(?:the )?texture (?:does(?= [.,;!]|$)|is important|matters)", "keep the fine texture"),
     (
         r"(?:but )?(?:not|never) (?:at the (?:cost|expense) of|by losing|by sacrificing) (?:the |any )?colou?rs?"
         r"|(?:don't|do not|never|avoid|without|no|avoid any) desaturat(?:e|ing|ion)(?: it| anything)?"

@@ -41,7 +41,7 @@ CANNOT = "(?:can't|cannot|can not|couldn't|could not|can hardly|can barely|can s
 SEE = "(?:even )?(?:see|make out|read|tell|recognise|recognize|distinguish|find|spot|identify|drive)"
 ENOUGH = "(?:good|great|ideal|brilliant|high|strong|sufficient|enough|impressive|perfect|amazing|fantastic|there)"
 HANDLED = "(?! (?:removal|reduction|removed|reduced|gone|touched|cleaned|to be|being|alone|as|untouched))"
-OBJECT = f"(?:(?:the|any|all|every|some|other) )*{OBJECTS}"
+OBJECT = f"(?:(?:the|any|all|every|some|other) ){{0,3}}{OBJECTS}"
 OBJECT_LIST = f"{OBJECT}(?: (?:,|and|&|or|, and) {OBJECT})*"
 
 ADVERB = "(?:(?:a )?(?:bit|little|lot|much|slightly|far|way|tad) )?"

@@ -18,7 +18,7 @@ PIXEL_CEILING = 89_000_000
 """Highest pixel limit that can be set; beyond it Pillow takes a picture's header for a decompression bomb."""
 
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
-"""What browsers send as ``Origin``, or all of it."""
+"""What a browser sends as ``Origin`` from a page that has one, or all of it; ``null`` is nobody's."""
 
 
 def pixel_limit(megapixels: float) -> int:
