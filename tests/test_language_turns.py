@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lexifuse.language import read_prompt
-from lexifuse.language.letters import body
+from lexifuse.language.correspondence import body
 from lexifuse.language.words import split_words
 
 DAMAGE = {

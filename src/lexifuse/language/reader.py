@@ -14,10 +14,10 @@ from lexifuse.errors import UsageError
 from lexifuse.instruction import DEGRADATIONS, Instruction
 from lexifuse.language.account import MARKED, Account
 from lexifuse.language.amounts import place, take_out
+from lexifuse.language.correspondence import body
 from lexifuse.language.decoding import Answer, decode
 from lexifuse.language.denials import unasked
 from lexifuse.language.fields import TAGS
-from lexifuse.language.letters import body
 from lexifuse.language.network import LanguageNetwork
 from lexifuse.language.phrasing import PlainWord, rephrase
 from lexifuse.language.reading import Reading
