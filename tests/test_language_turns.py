@@ -98,6 +98,8 @@ def test_what_is_said_of_something_else_is_not_asked_for(prompt: str, meant: str
         ("thermal is striped, sorry. visible is dark", "stripes dark"),
         ("hazy, sorry for the quality", "haze"),
         ("wait, is it noisy? yes", "noise"),
+        ("thanks, looks better now, but the visible part is still a bit noisy", "noise"),
+        ("rgb too dark n thermal too noisy", "dark grain"),
         ("dark image, no, thanks", "dark"),
         ("it's noisy, no, seriously", "noise"),
         ("remove the noise. No, the haze is fine", "noise"),

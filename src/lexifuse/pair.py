@@ -120,7 +120,8 @@ def read_pair(
         visible: the same.
         resize: bring an infrared picture of another size to the visible grid (cubic up, area average down).
         infrared_range: the values of the infrared picture that become black and white, in its own unit; what lies
-            outside is clipped. With it the values may be of any range, such as kelvin or signed counts.
+            outside is clipped. With it the values may be of any range, such as kelvin or signed counts. Counts of a
+            TIFF that is white at zero (MinIsWhite) are taken from 65535 first.
 
     Raises:
         InputError: one or both cannot be read (all reasons in one message), or their sizes differ.

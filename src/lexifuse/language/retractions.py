@@ -200,6 +200,7 @@ RETRACTIONS: tuple[tuple[str, str], ...] = (
         "smoke",
     ),
     (r"i like it (?:that|this) way", ""),
+    (r"(?:it |that |this )?(?:already )?looks (?:much |a lot |way |a bit )?better (?:now|already)", ""),
     (rf"(?:please )?(?:look|have a look) at the (?!(?:{CAMERA}|{STATE}) )[a-z]+ (?:picture|image|photo)", ""),
     (
         r"(?:the |my |our )?(?:client|customer|boss|manager|supervisor)s?(?= (?:called|calls|says?|said|wrote|asked"

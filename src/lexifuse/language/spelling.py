@@ -19,6 +19,7 @@ _SHORT = {
     "rly": "really",
     "srsly": "really",
     "af": "as hell",
+    "n": "and",
     "bc": "because",
     "cuz": "because",
     "thx": "thanks",

@@ -36,6 +36,7 @@ _IS = "(?:is|has|looks|shows|are)"
 _HEAVY = "(?:heavy|high|hi|strong|severe|bad|a lot)"
 _LIGHT = "(?:light|low|lo|weak|slight|little|a bit)"
 _DISCREET = "(?:subtle|discreet|discrete|understated|restrained|low - key|in the background|unobtrusive)"
+_VERY = "(?:(?:too|very|quite|rather|so|really|slightly|a bit) )*"
 
 WHOSE: tuple[tuple[str, str], ...] = (
     # Whose it is, where two cameras are spoken of.
@@ -105,6 +106,11 @@ WHOSE: tuple[tuple[str, str], ...] = (
     (
         rf"({NOUN}) (?:is|are) not (?:in|on) (?:the )?{CAMERA}{_PICTURE} ,? ?but (?:in|on) (?:the )?({CAMERA})",
         r"\1 in the \2",
+    ),
+    (
+        rf"({CAMERA}{_PICTURE} (?:{_IS} )?{_VERY}{STATE}) and"
+        rf"(?= (?:the )?{CAMERA}{_PICTURE} (?:{_IS} )?{_VERY}{STATE}(?!\S))",
+        r"\1 ,",
     ),
     # More and less of a camera.
     (
