@@ -7,10 +7,19 @@ written like these.
 
 from __future__ import annotations
 
-from lexifuse.language.word_groups import CAMERA, IMAGE, NOUN, OBJECT_LIST, STATE, STOP, VISIBLE
+from lexifuse.language.word_groups import (
+    CAMERA,
+    IMAGE,
+    INFRARED,
+    NOUN,
+    OBJECT_LIST,
+    PART,
+    PICTURE,
+    STATE,
+    STOP,
+    VISIBLE,
+)
 
-_INFRARED = "(?:infrared|ir|thermal|heat|lwir|mwir)"
-_PART = "(?: (?:image|picture|camera|one|part|signal|channel|data|content))?"
 _HOW = "(?:a bit |a little |a lot |much |far |slightly |way )?"
 _WANTING = "(?<!don't )(?<!not )(?:want|need|like|get)"
 _SHALL = "(?:should|must|has to|needs to|ought to|could) be"
@@ -23,12 +32,11 @@ _REPAIR = (
     "|sharpen|brighten|noise removal|noise reduction|stripe removal|haze removal)"
 )
 _UNSEEN = "(?:can't|cannot|can not|can hardly|can barely) (?:see|make out)"
-_PICTURE = "(?: (?:image|picture|camera|one|frame|photo))?"
 
 WANTS: tuple[tuple[str, str], ...] = (
     # Brighter, darker, less of something.
     (
-        rf"without (?:any |the |all the )?({NOUN})(?: ,)? (?:the )?({CAMERA}){_PICTURE} would be(?: (?!but |and "
+        rf"without (?:any |the |all the )?({NOUN})(?: ,)? (?:the )?({CAMERA}){PICTURE} would be(?: (?!but |and "
         rf"|while )[a-z]+){{0,4}}",
         r"remove the \1 from the \2",
     ),
@@ -41,17 +49,17 @@ WANTS: tuple[tuple[str, str], ...] = (
     (rf"(?:is )?free (?:of|from) ({NOUN}) but not (?:of|from) ({NOUN})", r"has \2 but no \1"),
     (rf"({STATE}) to the point of (?:being )?(?:unusable|useless|worthless|illegible)", r"extremely \1"),
     (
-        rf"(?:the )?({CAMERA}){_PART} {_SHALL} ({_HOW})less ({STATE})(?! than)",
+        rf"(?:the )?({CAMERA}){PART} {_SHALL} ({_HOW})less ({STATE})(?! than)",
         r"\1 is \2too \3",
     ),
     (
-        rf"(?<!don't )(?<!not )(?:make|want|need|like|get) (?:the )?({CAMERA}){_PART}(?: to be)? ({_HOW})less ({STATE})"
+        rf"(?<!don't )(?<!not )(?:make|want|need|like|get) (?:the )?({CAMERA}){PART}(?: to be)? ({_HOW})less ({STATE})"
         r"(?! than)",
         r"\1 is \2too \3",
     ),
     (
-        rf"(?:the )?({CAMERA}){_PART} {_SHALL} ({_HOW})(?:brighter|lighter)(?! than)"
-        rf"|{_WANTING} (?:the )?({CAMERA}){_PART}(?: to be)? ({_HOW})(?:brighter|lighter)(?! than)",
+        rf"(?:the )?({CAMERA}){PART} {_SHALL} ({_HOW})(?:brighter|lighter)(?! than)"
+        rf"|{_WANTING} (?:the )?({CAMERA}){PART}(?: to be)? ({_HOW})(?:brighter|lighter)(?! than)",
         r"\1\3 is \2\4too dark",
     ),
     (
@@ -96,7 +104,7 @@ WANTS: tuple[tuple[str, str], ...] = (
         "is overexposed",
     ),
     (
-        rf"(?:the )?{_INFRARED}{_PART} (?:is|looks) (?:too |very |so )?bright(?: ,)?(?: and)?(?: please)? "
+        rf"(?:the )?{INFRARED}{PART} (?:is|looks) (?:too |very |so )?bright(?: ,)?(?: and)?(?: please)? "
         r"(?:tone|turn|bring|dial) (?:it|this|that) down",
         "less infrared",
     ),
@@ -165,7 +173,7 @@ WANTS: tuple[tuple[str, str], ...] = (
     (r"low sun(?! ?light)(?= in| ,| \.|$)", "the sun shines into the lens"),
     # What is wrong, in the terms of those who know cameras.
     (
-        rf"({_INFRARED}{_PART}) (?:is|looks|seems) ((?:very |too |rather |quite |so |a bit )*)(?:faint|pale)"
+        rf"({INFRARED}{PART}) (?:is|looks|seems) ((?:very |too |rather |quite |so |a bit )*)(?:faint|pale)"
         r"(?= [,.;!]|$| and| but)",
         r"\1 is \2low in contrast",
     ),
@@ -271,14 +279,14 @@ WANTS: tuple[tuple[str, str], ...] = (
         r"highlight \1",
     ),
     (
-        rf"(?:use )?(?:the )?{_INFRARED}(?: (?:image|camera))? (?:only )?(?:for|on) ({OBJECT_LIST}) "
+        rf"(?:use )?(?:the )?{INFRARED}(?: (?:image|camera))? (?:only )?(?:for|on) ({OBJECT_LIST}) "
         r"(?:,|and|but|, and) "
         rf"(?:use )?(?:the )?{VISIBLE}(?: (?:image|camera))? (?:for|on) "
         r"(?:everything else|all else|the rest|the background|the scene)",
         r"highlight \1",
     ),
     (
-        rf"(?:with |use |show )?(?:the )?{_INFRARED}(?: (?:image|camera))? (?:only|just) (?:for|on|where there are) "
+        rf"(?:with |use |show )?(?:the )?{INFRARED}(?: (?:image|camera))? (?:only|just) (?:for|on|where there are) "
         rf"({OBJECT_LIST})",
         r"highlight \1",
     ),

@@ -6,10 +6,8 @@
 
 from __future__ import annotations
 
-from lexifuse.language.word_groups import CAMERA, NOT, NOUN, OBJECT_LIST, STATE
+from lexifuse.language.word_groups import CAMERA, INFRARED, NOT, NOUN, OBJECT_LIST, PART, PICTURE, STATE
 
-_INFRARED = "(?:infrared|ir|thermal|heat|lwir|mwir)"
-_PART = "(?: (?:image|picture|camera|one|part|signal|channel|data|content))?"
 _END = r"(?= (?:in|on|here|now|please|and|but|for|,|\.|;|!|\?)|$)"
 _FUSED = (
     "(?:result|output|fusion|fused (?:image|picture|one|result)|mix|blend|final (?:image|picture|result)|image|picture)"
@@ -31,7 +29,6 @@ _FIRST = "(?:the )?(?:(?:first|1 st)(?: (?:image|picture|one|photo))?|(?:image|p
 _SECOND = "(?:the )?(?:(?:second|2 nd)(?: (?:image|picture|one|photo))?|(?:image|picture) 2)(?= is| has| looks| shows)"
 _AND = r"(,|;|\.|and|but|, and|, but|while)"
 _SAID = "(?:is |has |looks )?(?:very |too |a bit |slightly )?"
-_PICTURE = "(?: (?:image|picture|camera|one|frame|photo))?"
 _IS = "(?:is|has|looks|shows|are)"
 _HEAVY = "(?:heavy|high|hi|strong|severe|bad|a lot)"
 _LIGHT = "(?:light|low|lo|weak|slight|little|a bit)"
@@ -41,7 +38,7 @@ _VERY = "(?:(?:too|very|quite|rather|so|really|slightly|a bit) )*"
 WHOSE: tuple[tuple[str, str], ...] = (
     # Whose it is, where two cameras are spoken of.
     (
-        rf"(?:the )?({CAMERA}){_PICTURE} (?:and|,|&) (?:the )?({CAMERA}){_PICTURE} : (?:the )?former(?: one)?"
+        rf"(?:the )?({CAMERA}){PICTURE} (?:and|,|&) (?:the )?({CAMERA}){PICTURE} : (?:the )?former(?: one)?"
         rf"((?: {_IS})?(?: [a-z]+){{1,4}}?) (,|;|and|, and) (?:the )?latter(?: one)?",
         r"the \1 image\3 \4 the \2 image",
     ),
@@ -56,7 +53,7 @@ WHOSE: tuple[tuple[str, str], ...] = (
         r"\1\2 \3\4 \5 the \3\6",
     ),
     (
-        rf"(?:an? |the )?({CAMERA}){_PICTURE} (?:and|,|&|then) (?:an? |the )?({CAMERA}){_PICTURE} [.:;,] "
+        rf"(?:an? |the )?({CAMERA}){PICTURE} (?:and|,|&|then) (?:an? |the )?({CAMERA}){PICTURE} [.:;,] "
         rf"(?:the )?(?:first|1 st)(?: one)? ({_IS}(?: [a-z]+){{1,4}}?) {_AND} (?:the )?(?:second|2 nd)(?: one)?",
         r"the \1 image \3 \4 the \2 image",
     ),
@@ -66,13 +63,13 @@ WHOSE: tuple[tuple[str, str], ...] = (
         r"the \2 image",
     ),
     (
-        rf"(?:the )?{CAMERA}{_PICTURE} (?:is|has|looks)(?: [a-z]+){{1,3}} than (?:the )?({CAMERA}){_PICTURE}(?:"
+        rf"(?:the )?{CAMERA}{PICTURE} (?:is|has|looks)(?: [a-z]+){{1,3}} than (?:the )?({CAMERA}){PICTURE}(?:"
         rf" ,)? which "
         r"(?:is|looks)",
         r"the \1 image is",
     ),
     (
-        rf"everything (?:but|except) (?:the )?({CAMERA}){_PICTURE} is (?:good|fine|ok|okay|perfect)(?: ,)? "
+        rf"everything (?:but|except) (?:the )?({CAMERA}){PICTURE} is (?:good|fine|ok|okay|perfect)(?: ,)? "
         r"(?:it's|it is|which is|that is)",
         r"the \1 image is",
     ),
@@ -89,13 +86,13 @@ WHOSE: tuple[tuple[str, str], ...] = (
         r"\2 \1 in the \3 , \4 \1 in the \5",
     ),
     (
-        rf"({STATE}|{NOUN}) [,;.] (?:the )?({CAMERA}){_PICTURE} (?:is )?(?:ditto|same|likewise|the same)(?= [.,;!]|$)"
+        rf"({STATE}|{NOUN}) [,;.] (?:the )?({CAMERA}){PICTURE} (?:is )?(?:ditto|same|likewise|the same)(?= [.,;!]|$)"
         rf"|({STATE}|{NOUN}) [,;.] (?:same|ditto|likewise|the same) (?:goes )?(?:for|with|in|on) (?:the"
-        rf" )?({CAMERA}){_PICTURE}",
+        rf" )?({CAMERA}){PICTURE}",
         r"\1\3 ; the \2\4 image is \1\3",
     ),
     (
-        rf"({STATE}|{NOUN}) [.;] so (?:is|are|does|has) (?:the )?({CAMERA}){_PICTURE}",
+        rf"({STATE}|{NOUN}) [.;] so (?:is|are|does|has) (?:the )?({CAMERA}){PICTURE}",
         r"\1 ; the \2 image is \1",
     ),
     (
@@ -104,19 +101,19 @@ WHOSE: tuple[tuple[str, str], ...] = (
         r"\1 in the \2",
     ),
     (
-        rf"({NOUN}) (?:is|are) not (?:in|on) (?:the )?{CAMERA}{_PICTURE} ,? ?but (?:in|on) (?:the )?({CAMERA})",
+        rf"({NOUN}) (?:is|are) not (?:in|on) (?:the )?{CAMERA}{PICTURE} ,? ?but (?:in|on) (?:the )?({CAMERA})",
         r"\1 in the \2",
     ),
     (
-        rf"({CAMERA}{_PICTURE} (?:{_IS} )?{_VERY}{STATE}) and"
-        rf"(?= (?:the )?{CAMERA}{_PICTURE} (?:{_IS} )?{_VERY}{STATE}(?!\S))",
+        rf"({CAMERA}{PICTURE} (?:{_IS} )?{_VERY}{STATE}) and"
+        rf"(?= (?:the )?{CAMERA}{PICTURE} (?:{_IS} )?{_VERY}{STATE}(?!\S))",
         r"\1 ,",
     ),
     # More and less of a camera.
     (
-        rf"(?:the )?({CAMERA}){_PART} (?:should|must|could|shall|can|to) (?:only |just )?(?:be|stay|remain) (?:kept )?"
+        rf"(?:the )?({CAMERA}){PART} (?:should|must|could|shall|can|to) (?:only |just )?(?:be|stay|remain) (?:kept )?"
         rf"(?:only |just |very |more |rather )*{_DISCREET}"
-        rf"|(?:make|keep) (?:the )?({CAMERA}){_PART} (?:very |more |rather |quite )?{_DISCREET}"
+        rf"|(?:make|keep) (?:the )?({CAMERA}){PART} (?:very |more |rather |quite )?{_DISCREET}"
         rf"|(?:only|just) an? (?:hint|touch|pinch|dash|trace|suggestion|bit) of (?:the )?({CAMERA})",
         r"less \1\2\3",
     ),
@@ -124,28 +121,28 @@ WHOSE: tuple[tuple[str, str], ...] = (
         rf"({CAMERA}) (?:only |just )?as an? (?:accent|hint|garnish|overlay|extra) (?:only )?for ({OBJECT_LIST})",
         r"less \1 , highlight \2",
     ),
-    (rf"{_NOT_ASKED}(?:way|far|a lot|very much) too much (?:of )?(?:the )?({CAMERA}){_PART}{_END}", r"a lot less \1"),
+    (rf"{_NOT_ASKED}(?:way|far|a lot|very much) too much (?:of )?(?:the )?({CAMERA}){PART}{_END}", r"a lot less \1"),
     (
-        rf"{_NOT_ASKED}(?:a bit|a little|slightly) too much (?:of )?(?:the )?({CAMERA}){_PART}{_END}",
+        rf"{_NOT_ASKED}(?:a bit|a little|slightly) too much (?:of )?(?:the )?({CAMERA}){PART}{_END}",
         r"slightly less \1",
     ),
-    (rf"{_NOT_ASKED}too much (?:of )?(?:the )?({CAMERA}){_PART}{_END}", r"less \1"),
+    (rf"{_NOT_ASKED}too much (?:of )?(?:the )?({CAMERA}){PART}{_END}", r"less \1"),
     (
-        rf"(?:is |are |there's |there is )?(?:not|isn't|isn't there) enough (?:of )?(?:the )?({CAMERA}){_PART}{_END}"
-        rf"|(?:far |way |much )?too little (?:of )?(?:the )?({CAMERA}){_PART}{_END}",
+        rf"(?:is |are |there's |there is )?(?:not|isn't|isn't there) enough (?:of )?(?:the )?({CAMERA}){PART}{_END}"
+        rf"|(?:far |way |much )?too little (?:of )?(?:the )?({CAMERA}){PART}{_END}",
         r"more \1\2",
     ),
     (
-        rf"(?:the )?({CAMERA}){_PART} (?:is |looks |seems )?{_TOO} (?:weak|subtle)(?: in (?:the |this |my )?{_FUSED})?",
+        rf"(?:the )?({CAMERA}){PART} (?:is |looks |seems )?{_TOO} (?:weak|subtle)(?: in (?:the |this |my )?{_FUSED})?",
         r"more \1",
     ),
     (
-        rf"(?:the )?({CAMERA}){_PART} (?:is )?(?:barely|hardly|scarcely|not|almost not) "
+        rf"(?:the )?({CAMERA}){PART} (?:is )?(?:barely|hardly|scarcely|not|almost not) "
         rf"(?:visible|noticeable|there|present) in (?:the |this |my )?{_FUSED}",
         r"more \1",
     ),
     (
-        rf"(?<!not )(?:is |looks |look |seems )?{_TOO} (?:much like |much like a |much like the )?({_INFRARED}){_PART}"
+        rf"(?<!not )(?:is |looks |look |seems )?{_TOO} (?:much like |much like a |much like the )?({INFRARED}){PART}"
         r"(?: looking| - looking| - like)?(?= [,.;!]| and| but|$)",
         r", use less \1",
     ),
@@ -163,7 +160,7 @@ WHOSE: tuple[tuple[str, str], ...] = (
     (rf"({CAMERA}) : ({STATE}|{NOUN}) , ({STATE}|{NOUN})(?= [.;])", r"\1 : \2 , \1 : \3"),
     (rf"({CAMERA}) = ([a-z]+)(?= {CAMERA} =)", r"\1 is \2 ,"),
     (
-        rf"(?:the )?({CAMERA}){_PART} {NOT} ({STATE}) (?:,|;|but|, but) (?:only|just) (?:the )?({CAMERA}){_PART}"
+        rf"(?:the )?({CAMERA}){PART} {NOT} ({STATE}) (?:,|;|but|, but) (?:only|just) (?:the )?({CAMERA}){PART}"
         r"(?: is)?(?= [.!;]|$)",
         r"\1 is not \2 , the \3 is \2",
     ),

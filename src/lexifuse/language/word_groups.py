@@ -26,6 +26,9 @@ STATE = any_of(
 CAMERA = "(?:" + "|".join(CAMERAS) + ")"
 # A "thermal photo" is none.
 VISIBLE = "(?:" + "|".join(name for name in SOURCES["visible"] if not name.startswith("photo")) + ")"
+INFRARED = "(?:infrared|ir|thermal|heat|lwir|mwir)"
+PICTURE = "(?: (?:image|picture|camera|one|frame|photo))?"
+PART = "(?: (?:image|picture|camera|one|part|signal|channel|data|content))?"
 # Where something is asked for and nothing is said to be: not "the thermal has less noise".
 WANTED = (
     "(^(?:please )?|(?:want|need|prefer|like|get|give me|make it|with|please|for|,|and|but|;) "
