@@ -20,6 +20,7 @@ import lexifuse
 from lexifuse.boxes import CLASSES, IGNORED, Detection, draw, overlaps, suppress, to_coco, to_yolo
 from lexifuse.cli import app
 from lexifuse.datasets import open_dataset
+from lexifuse.datasets.synthetic import Scene
 from lexifuse.detect import TASK, Detector, find_detector
 from lexifuse.errors import InputError, LexifuseError, ModelError, UsageError
 from lexifuse.evaluation.detection import detect_all, labelled_items, rows_of, source_methods, words_rows
@@ -193,6 +194,19 @@ def test_a_folder_is_its_pictures(model: Model, picture: Path) -> None:
         path.unlink()
     with pytest.raises(InputError, match="holds no pictures"):
         run(str(folder), "-m", str(model.folder))
+
+
+def test_raw_infrared_is_looked_at_as_it_is_fused(tmp_path: Path, day: Scene) -> None:
+    for name, shades in (("shades.png", day.infrared), ("counts.tif", 7000 + 6 * day.infrared.astype(np.uint16))):
+        write_image(tmp_path / name, shades)
+    found = []
+    for name in ("shades.png", "counts.tif"):
+        result = CliRunner().invoke(app, ["detect", str(tmp_path / name), "--threshold", "0.05"])
+        assert result.exit_code == 0, result.output
+        assert ("stretched" in result.stderr) == (name == "counts.tif")
+        found.append(json.loads(result.stdout)[0]["found"][0])
+    assert found[0]["label"] == found[1]["label"] and abs(found[0]["score"] - found[1]["score"]) < 0.1
+    assert np.abs(np.subtract(found[0]["box"], found[1]["box"])).max() < 5
 
 
 def test_a_pair_is_fused_first(model: Model, pair_files: tuple[Path, Path], tmp_path: Path) -> None:

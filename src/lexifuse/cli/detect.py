@@ -119,8 +119,15 @@ def _pictures(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> Any:
     from lexifuse.images import read_image
+    from lexifuse.images.counts import of_full_range
 
-    return read_image(path)
+    image = read_image(path)
+    if image.ndim > 2:
+        return image
+    image, notes = of_full_range(image)
+    for note in notes:
+        typer.echo(f"note: {path}: {note}", err=True)
+    return image
 
 
 def _fused(pictures: list[str], prompt: str, model: str, threads: int) -> Any:
