@@ -249,7 +249,9 @@ def test_turns_that_weigh_and_point(prompt: str, balance: float, objects: tuple[
 @given(st.lists(st.sampled_from(_SCRAPS.split())))
 def test_every_plain_word_stands_for_words_of_the_user(words: list[str]) -> None:
     plain = rephrase(words)
-    assert words or not plain  # of asides alone nothing is left
+    assert words or not plain
+    if words and not plain:  # Of asides alone nothing is left, and nothing is asked.
+        assert read_prompt(" ".join(words)).instruction.is_plain
     assert all(0 <= word.start < word.stop <= len(words) for word in plain)
     assert all(word.text == words[word.start] for word in plain if word.is_own)
 

@@ -203,6 +203,9 @@ def test_how_bad_it_is(prompt: str, least: float, most: float) -> None:
         ("vehicles without motorcycles", "car truck bus"),
         ("highlight buses but not cars", "bus"),
         ("all objects except buildings", ""),
+        ("highlight cars but not trucks, and make people stand out", "car person"),
+        ("highlight people but not cyclists, and show the cars", "person car"),
+        ("bring out vehicles but not cars, trucks or buses", "motorcycle"),
         ("highlight people, no, animals", "animal"),
         ("highlight cars. Sorry, I meant trucks.", "truck"),
         ("peds and cars pls", "person car"),
@@ -215,6 +218,11 @@ def test_how_bad_it_is(prompt: str, least: float, most: float) -> None:
 )
 def test_which_objects_stand_out(prompt: str, objects: str) -> None:
     assert set(read_prompt(prompt).instruction.highlight) == set(objects.split())
+
+
+def test_objects_that_are_left_out_are_no_damage() -> None:
+    assert not damage("bring out vehicles but not cars, trucks or buses")
+    assert damage("vehicles but not cars, the visible is dark, people should stand out") == named("dark")
 
 
 def test_objects_that_nothing_here_knows_are_reported() -> None:

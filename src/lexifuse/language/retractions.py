@@ -68,8 +68,8 @@ RETRACTIONS: tuple[tuple[str, str], ...] = (
         r"is not \1 ,",
     ),
     (
-        rf"what (?:looks|looked|appears|seems)(?: like| to be)? ({_DAMAGE}) (?:is|was) (?:actually|really|in"
-        rf" fact|just)",
+        rf"what (?:looks|looked|appears|seems)(?: like| to be)? ({_DAMAGE}) (?:is|was) (?:actually|really|just"
+        r"|in fact)",
         r"not \1 , it is",
     ),
     (rf"({STATE}) \. no ,? ?(?:it )?(?:isn't|is not|it's not)(?= [.,;!])", r"not \1"),

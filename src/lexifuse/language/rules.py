@@ -5,6 +5,7 @@ The network reads words well and the bounds of clauses less so; a rule speaks on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -17,6 +18,7 @@ from lexifuse.language.clauses import CAMERAS, cameras_of, clauses
 from lexifuse.language.decoding import CONFIDENT, Answer
 from lexifuse.language.denials import DAMAGE_WORDS
 from lexifuse.language.fields import TAGS
+from lexifuse.language.word_groups import OBJECT
 from lexifuse.language.words import FUNCTION_WORDS
 
 _GROUP_WORDS = {"vehicle": "vehicle", "vehicles": "vehicle", "traffic": "vehicle"}
@@ -48,7 +50,8 @@ _STRANGERS = {
 }
 """Objects of a class that nothing here knows, which the network takes for one that it knows."""
 _OBJECT = "highlight: "
-_LIST_ENDS = set(".;!?") | {"but"}
+# Commas go on with a list only where a last "and" or "or" closes it: "not cars, trucks or buses".
+_LEFT_OUT = re.compile(rf"(?<!\S)but not ({OBJECT}(?:(?: , {OBJECT})*(?: ,)? (?:and|or|&) {OBJECT})?)(?!\S)")
 _BETWEEN = {"the", "all", "any", "every", "these", "those", "of", "and", "or"}
 _FAINT = -1.0
 """Logit above which a word may have a part in a field."""
@@ -111,9 +114,8 @@ def settle(words: Sequence[str], answer: Answer, marks: NDArray[np.float32]) -> 
     impossible += hiding
     asked = answer.instruction.with_values({**changed, "highlight": kept})
     instruction, marks = _whole_groups(lower, asked, marks)
-    strange = _strange(lower, instruction.highlight, marks)
     vague += [word for word in lower if word in _STRANGERS]
-    if excluded := _excluded(lower, marks) | strange.keys():
+    if excluded := _excluded(lower, marks) | _strange(lower, instruction.highlight, marks):
         wanted = [name for name in instruction.highlight if name not in excluded]
         instruction = instruction.with_values({"highlight": wanted})
     certainty = {**answer.certainty, **dict.fromkeys(changed, 1.0)}
@@ -241,22 +243,23 @@ def _not_hidden(
 def _excluded(words: Sequence[str], marks: NDArray[np.float32]) -> set[str]:
     """The objects that are named behind a "but not": "vehicles but not cars" asks for no cars."""
     columns = {tag.removeprefix(_OBJECT): column for column, tag in enumerate(TAGS) if tag.startswith(_OBJECT)}
+    text = " ".join(words)
     found: set[str] = set()
-    behind = False
-    for index, word in enumerate(words):
-        behind = (behind and word not in _LIST_ENDS) or words[max(index - 2, 0) : index] == ["but", "not"]
-        if not behind or word in FUNCTION_WORDS or not word[0].isalpha():
-            continue
-        found |= {name for name, members in _MEMBER_WORDS.items() if word in members}
-        loudest = max(columns, key=lambda name: marks[index, columns[name]])
-        found |= {loudest} if marks[index, columns[loudest]] > _FAINT else set()
+    for named in _LEFT_OUT.finditer(text):
+        first = text.count(" ", 0, named.start(1))
+        for index, word in enumerate(named[1].split(), first):
+            if word in FUNCTION_WORDS or not word[0].isalpha():
+                continue
+            found |= {name for name, members in _MEMBER_WORDS.items() if word in members}
+            loudest = max(columns, key=lambda name, at=index: marks[at, columns[name]])
+            found |= {loudest} if marks[index, columns[loudest]] > _FAINT else set()
     return found
 
 
-def _strange(words: Sequence[str], objects: Sequence[str], marks: NDArray[np.float32]) -> dict[str, str]:
-    """The objects that are read from the name of another kind of thing alone, and that name: "boats" are no cars."""
+def _strange(words: Sequence[str], objects: Sequence[str], marks: NDArray[np.float32]) -> set[str]:
+    """The objects that are read from the name of another kind of thing alone: "boats" are no cars."""
     loudest = {name: words[int(marks[:, TAGS.index(_OBJECT + name)].argmax())] for name in objects}
-    return {name: word for name, word in loudest.items() if word in _STRANGERS}
+    return {name for name, word in loudest.items() if word in _STRANGERS}
 
 
 def _negated(words: Sequence[str], index: int) -> bool:

@@ -339,10 +339,10 @@ TURNS: tuple[tuple[str, str], ...] = (
         r"don't highlight \1",
     ),
     (
-        rf"(?:highlight )?({OBJECT_LIST}|everyone|everybody|anyone)(?: ,)? (?:except(?: for)?|excluding|without"
-        rf"|other than|apart from"
+        rf"(?:(?:highlight|emphasi[sz]e|show|find|spot|bring out) (?:me )?)?"
+        rf"({OBJECT_LIST}|everyone|everybody|anyone)(?: ,)? (?:except(?: for)?|excluding|without|other than|apart from"
         rf"|besides|minus|just not|but not|but no|not|but) ({OBJECT_LIST})",
-        r"highlight \1 but not \2",
+        r"show \1 but not \2",
     ),
     (rf"({OBJECT}) [+/&] ({OBJECT})", r"\1 and \2"),
     (
