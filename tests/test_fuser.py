@@ -70,7 +70,8 @@ def test_words_change_the_picture_as_they_say(fuser: Fuser, night: Scene) -> Non
     assert brighter.instruction.visible.low_light == 0.9
     assert brighter.reading is not None
     assert brighter.image.mean() > 1.15 * plain.image.mean()
-    same = fuser.fuse(night.infrared, night.visible, brighter.instruction)
+    assert brighter.carried_out.visible.low_light >= 0.75
+    same = fuser.fuse(night.infrared, night.visible, brighter.carried_out)
     np.testing.assert_array_equal(same.image, brighter.image)
 
 

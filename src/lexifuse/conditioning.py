@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,13 @@ class Told:
 
 
 class Conditioner(ABC):
-    """Puts requests into what one kind of network hears."""
+    """Puts requests into what one kind of network hears.
+
+    Attributes:
+        hears_amounts: whether the pixels may say how much; a sentence says it itself, and is heard as it was typed.
+    """
+
+    hears_amounts: ClassVar[bool]
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -62,6 +69,8 @@ class Conditioner(ABC):
 class FieldConditioner(Conditioner):
     """For networks that hear an instruction: the card's fields, of the instruction and of the pictures, as (C,)."""
 
+    hears_amounts = True
+
     def tell(self, pair: ImagePair, asked: Instruction, prompt: str = "") -> Told:  # noqa: ARG002
         """The words themselves do not matter here: they were read into the instruction."""
         fields = self.model.card.conditioning_fields
@@ -80,6 +89,8 @@ class SentenceConditioner(Conditioner):
         model: whose card names the encoder and the kind of features.
         encoder: where the card names one that does not ship.
     """
+
+    hears_amounts = False
 
     def __init__(self, model: Model, encoder: TextEncoder | None = None) -> None:
         super().__init__(model)

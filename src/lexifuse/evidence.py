@@ -1,20 +1,25 @@
-"""Words against pixels: a repair is left out where there is plainly nothing to repair.
+"""Words and pixels: words say what to repair, the pixels say how much, and where there is plainly nothing to repair.
 
-A network that is told of haze on a clear day takes the day for haze. The network that reads pictures
-(:mod:`lexifuse.automatic`) knows better, so what is asked for is scaled by what is seen. Little has to be seen: what is
-held possible, be it unlikely, is repaired as it was asked. Whoever means it all the same sets the severity by hand.
+"Hazy" is said of a thin veil and of a wall of fog. The network that reads pictures (:mod:`lexifuse.automatic`) sees
+which it is, so the severity is what it sees, within what the words say of it: "slightly" stays slight, "very" severe.
+
+A network that is told of haze on a clear day takes the day for haze. So what is asked for is scaled by how possible the
+pixels hold it, too. Little has to be seen: what is held possible, be it unlikely, is repaired. Whoever means something
+else sets the severity by hand.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
-from lexifuse.instruction import Instruction
+from lexifuse.automatic import PixelReading
+from lexifuse.instruction import ASKED_FOR, Instruction
+from lexifuse.language.plain_words import SEVERE_FROM, SLIGHT_BELOW
 from lexifuse.pixels import mean_luma
 
 PLAINLY_ABSENT, POSSIBLE = 0.005, 0.05
@@ -31,6 +36,7 @@ DIM, BRIGHT = 0.25, 0.33
 
 _DARK = "visible.low_light"
 _WORTH_A_NOTE = 0.5
+_STEP = 0.01  # of severities, as they are shown
 
 
 @dataclass(frozen=True)
@@ -47,30 +53,43 @@ class Weighed:
 
 
 def weigh(
-    asked: Instruction, by_hand: Collection[str], probability: Mapping[str, float], visible: NDArray[Any]
+    asked: Instruction, by_hand: Collection[str], seen: PixelReading, visible: NDArray[Any], *, amounts: bool = True
 ) -> Weighed:
-    """Scale the severities that are asked for by how possible the pixels hold the damage.
+    """Let the pixels say how much is repaired of what is asked for.
 
     Args:
         asked: what is asked for.
         by_hand: degradations whose severity was set by hand, which stand.
-        probability: degradation to how likely it is there, from :class:`lexifuse.automatic.PixelReading`.
+        seen: what the pixels are taken for.
         visible: (H, W, 3) RGB or (H, W), uint8, uint16 or float32 in 0..1.
+        amounts: whether severities are what is seen; otherwise they stay as they were said.
     """
-    left, notes = {}, []
+    carried_out, notes = {}, []
     for name in asked.asked_for():
         if name in by_hand:
             continue
-        share = _possible(probability[name], *limits(name))
+        share = _possible(seen.probability[name], *limits(name))
         if name == _DARK and share < 1.0:
             share = max(share, _between(mean_luma(visible), BRIGHT, DIM))
-        if share < 1.0:
-            left[name] = asked.severity(name) * max(share, LEAST)
+        said = asked.severity(name)
+        severity = round(within(said, seen.severity[name]), 2) if amounts else said
+        carried_out[name] = severity * max(share, LEAST)
         if share < _WORTH_A_NOTE:
             notes.append(
                 f"the pictures do not show it, so it was left nearly alone: {name} (set by hand, it is repaired)"
             )
-    return Weighed(asked.with_values(left), tuple(notes))
+    return Weighed(asked.with_values(carried_out), tuple(notes))
+
+
+def within(said: float, seen: float) -> float:
+    """The severity that is seen, as far as the words leave it open: slight stays slight, and severe severe.
+
+    >>> [within(said, 0.66) for said in (0.3, 0.6, 0.9)]
+    [0.44, 0.66, 0.75]
+    """
+    least = SEVERE_FROM if said >= SEVERE_FROM else ASKED_FOR
+    most = SLIGHT_BELOW - _STEP if said < SLIGHT_BELOW else 1.0
+    return min(max(seen, least), most)
 
 
 def limits(degradation: str) -> tuple[float, float]:

@@ -46,7 +46,7 @@ class FusionResult:
         reading: how the words were understood, where there were words.
         seen: what the pixels were taken for, where they were asked.
         notes: what the user should know, each one phrase.
-        carried_out: the instruction without what the pixels speak plainly against (:mod:`lexifuse.evidence`).
+        carried_out: the instruction once the pixels had their say in how much (:mod:`lexifuse.evidence`).
     """
 
     image: NDArray[Any]
@@ -208,7 +208,7 @@ class Session:
         return FusionResult(image, asked, seconds, self.pair.alpha, reading, seen, tuple(notes), weighed.instruction)
 
     def weighed(self, asked: Instruction, by_hand: Collection[str] = (), *, insist: bool = False) -> Weighed:
-        """What is left of a request once the pixels had their say.
+        """What is done of a request once the pixels had their say.
 
         Args:
             asked: what is asked for.
@@ -217,7 +217,8 @@ class Session:
         """
         if insist or not asked.asked_for():
             return Weighed(asked)
-        return weigh(asked, by_hand, self._seen.probability, self.pair.visible)
+        amounts = self.fuser.conditioner.hears_amounts
+        return weigh(asked, by_hand, self._seen, self.pair.visible, amounts=amounts)
 
     def _brought_out(self, image: NDArray[Any], highlight: Collection[str]) -> tuple[NDArray[Any], tuple[str, ...]]:
         """The picture with what is named standing out, and notes about it."""

@@ -20,7 +20,8 @@ _COMPLAINTS = {
     "infrared.noise": "the infrared image is {}noisy",
     "infrared.stripes": "the infrared image is {}striped",
 }
-_SLIGHT_BELOW, _SEVERE_FROM = 0.45, 0.75
+SLIGHT_BELOW, SEVERE_FROM = 0.45, 0.75
+"""Severities below the first are called slight, from the second on severe; in between nothing is said of how much."""
 
 
 def say(severities: Mapping[str, float]) -> str:
@@ -31,7 +32,7 @@ def say(severities: Mapping[str, float]) -> str:
     """
     parts = [
         _COMPLAINTS[name].format(
-            "slightly " if severities[name] < _SLIGHT_BELOW else "very " if severities[name] >= _SEVERE_FROM else ""
+            "slightly " if severities[name] < SLIGHT_BELOW else "very " if severities[name] >= SEVERE_FROM else ""
         )
         for name in DEGRADATIONS
         if severities.get(name, 0.0) >= ASKED_FOR

@@ -44,7 +44,7 @@ _FUSED_RESPONSE: dict[str, Any] = {
     "headers": {
         INSTRUCTION_HEADER: {"description": "What was asked for, JSON.", "schema": {"type": "string"}},
         CARRIED_OUT_HEADER: {
-            "description": "What is left of it once the pixels had their say, JSON.",
+            "description": "What is done of it once the pixels had their say, JSON.",
             "schema": {"type": "string"},
         },
         NOT_UNDERSTOOD_HEADER: {

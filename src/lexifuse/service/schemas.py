@@ -95,7 +95,7 @@ class RecordSchema(BaseModel):
     model_sha256: str
     instruction: InstructionSchema
     in_words: str
-    carried_out: InstructionSchema = Field(description="What is left of it once the pixels had their say.")
+    carried_out: InstructionSchema = Field(description="What is done of it once the pixels had their say.")
     prompt: str
     not_understood: list[str]
     unsure: list[str]
