@@ -220,28 +220,6 @@ def test_pictures_whose_name_is_too_long_are_told_in_one_line(run: Run, pair_fil
     )
 
 
-def test_one_range_holds_for_every_infrared_picture(run: Run, tmp_path: Path, folders: tuple[Path, Path]) -> None:
-    infrared, visible = folders
-    for path in infrared.iterdir():
-        shades = lexifuse.read_image(path)
-        lexifuse.write_image(tmp_path / "counts" / path.name, 7000 + 6 * shades.astype(np.uint16))
-    assert run("fuse", *folders, "-o", "plain").returncode == 0
-    assert run("fuse", "counts", visible, "-o", "ranged", "--infrared-range", "7000,8530").returncode == 0
-    single = run("fuse", "counts/a.png", visible / "a.jpg", "-o", "a.png", "--infrared-range", "7000,8530")
-    assert single.returncode == 0 and "stretched" not in single.stderr
-    for name in ("ranged/a.png", "ranged/d.png", "a.png"):
-        apart = lexifuse.read_image(tmp_path / name).astype(int) - lexifuse.read_image(
-            tmp_path / "plain" / Path(name).name
-        )
-        assert np.abs(apart).max() <= 1
-
-
-@pytest.mark.parametrize("wrong", ["8500,7000", "7000", "a,b", "1,2,3", "0,nan", ""])
-def test_what_is_no_range_is_refused(run: Run, pair_files: tuple[Path, Path], wrong: str) -> None:
-    told = f"--infrared-range takes LOW,HIGH, two numbers with the lower first, such as 7000,8500, not '{wrong}'"
-    assert_one_line(run("fuse", *pair_files, "--infrared-range", wrong), 2, told)
-
-
 def test_one_picture_twice_is_no_pair(run: Run, tmp_path: Path, pair_files: tuple[Path, Path]) -> None:
     (tmp_path / "same.png").symlink_to(pair_files[1])
     assert_one_line(run("fuse", pair_files[1], "same.png"), 2, "are the same file")

@@ -148,7 +148,7 @@ def test_the_range_is_named_where_it_is_the_mend(tmp_path: Path) -> None:
     signed = np.full((5, 6), -445, np.int16)
     assert cv2.imwrite(str(tmp_path / "int16.tif"), signed)
     for infrared in (kelvin, signed, tmp_path / "int16.tif"):
-        assert "(infrared_range in Python, lexifuse fuse --infrared-range LOW,HIGH)" in refusal(infrared, good)
+        assert "(infrared_range in Python and over HTTP, --infrared-range LOW,HIGH)" in refusal(infrared, good)
         assert "infrared_range" not in refusal(good, infrared)
     assert "signed integers from -445 to -445" in refusal(tmp_path / "int16.tif", good)
     assert "infrared_range" not in refusal(np.full((5, 6), np.nan, np.float32), good)

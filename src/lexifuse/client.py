@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from lexifuse.errors import InputError, LexifuseError, UsageError
 from lexifuse.files import atomic_file
 from lexifuse.images import Source, read_image, read_picture, write_image
+from lexifuse.images.counts import checked_range
 from lexifuse.instruction import Instruction
 from lexifuse.language import Reading, read_prompt
 
@@ -65,7 +66,7 @@ class RemoteFusion:
         content: the picture file.
         media_type: of the file, such as ``image/png``.
         instruction: what was asked for.
-        carried_out: what is left of it once the pixels had their say (:mod:`lexifuse.evidence`).
+        carried_out: what was done of it once the pixels had their say (:mod:`lexifuse.evidence`).
         model: name of the model that did it.
         notes: what the user should know, each one phrase.
         not_understood: words that carry a meaning but not one that is known there.
@@ -141,6 +142,7 @@ class Client:
         model: str = "",
         picture_format: str = "png",
         resize: bool = False,
+        infrared_range: tuple[float, float] | None = None,
     ) -> RemoteFusion:
         """Fuse two pictures of one scene there.
 
@@ -153,18 +155,20 @@ class Client:
             model: a name that :meth:`models` lists; the service's own where empty.
             picture_format: of the answer, one of :data:`FORMATS`.
             resize: bring an infrared picture of another size to the visible picture's.
+            infrared_range: the values of the infrared picture that become black and white; see
+                :func:`lexifuse.read_pair`.
 
         Raises:
             ServiceError: the service could not be reached, said no, or is something else.
             InputError: a picture cannot be read here.
-            UsageError: there is no such format, or the prompt is of another type.
+            UsageError: there is no such format, the prompt is of another type, or the range is not two numbers.
         """
         if picture_format not in FORMATS:
             raise UsageError(f"unknown format '{picture_format}': choose from {', '.join(FORMATS)}")
         words, values = _asked(prompt)
         fields = [("prompt", words), ("format", picture_format)]
         fields += [("set", f"{key}={_spelled(value)}") for key, value in {**values, **(settings or {})}.items()]
-        fields += [("model", model), ("resize", str(resize).lower())]
+        fields += [("model", model), *_reading(resize, infrared_range)]
         answer = self._ask("POST", "/v1/fuse", *_form(fields, _files(infrared, visible)))
         return self._fusion(*answer, media_type=FORMATS[picture_format][0])
 
@@ -173,9 +177,16 @@ class Client:
         content = json.dumps({"prompt": prompt}).encode()
         return self._json(*self._ask("POST", "/v1/explain", "application/json", content), expected="in_words")
 
-    def inspect(self, infrared: Source, visible: Source, *, resize: bool = False) -> dict[str, Any]:
+    def inspect(
+        self,
+        infrared: Source,
+        visible: Source,
+        *,
+        resize: bool = False,
+        infrared_range: tuple[float, float] | None = None,
+    ) -> dict[str, Any]:
         """What the pictures look like, as ``lexifuse inspect --json`` prints it."""
-        form = _form([("resize", str(resize).lower())], _files(infrared, visible))
+        form = _form(_reading(resize, infrared_range), _files(infrared, visible))
         return self._json(*self._ask("POST", "/v1/inspect", *form), expected="in_words")
 
     def models(self) -> list[dict[str, Any]]:
@@ -297,6 +308,12 @@ def _encoded(source: Source, what: str) -> bytes:
         path = Path(folder) / ("picture.tif" if grey_float else "picture.png")
         write_image(path, picture.pixels, alpha=picture.alpha)
         return path.read_bytes()
+
+
+def _reading(resize: bool, infrared_range: tuple[float, float] | None) -> list[tuple[str, str]]:
+    """The fields that say how the pictures are to be read."""
+    bounds = "" if infrared_range is None else "{!r},{!r}".format(*checked_range(infrared_range))
+    return [("resize", str(resize).lower()), ("infrared_range", bounds)]
 
 
 def _form(fields: list[tuple[str, str]], files: list[tuple[str, bytes]]) -> tuple[str, bytes]:

@@ -43,7 +43,7 @@ _ASPECT_TOLERANCE = 0.02
 
 _PLAIN_DTYPES = (np.uint8, np.uint16, np.float32)
 _NAME_A_RANGE = (
-    ", or say which values become black and white (infrared_range in Python, lexifuse fuse --infrared-range LOW,HIGH)"
+    ", or say which values become black and white (infrared_range in Python and over HTTP, --infrared-range LOW,HIGH)"
 )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lexifuse.cli.options import Threads
+from lexifuse.cli.options import InfraredRange, Threads
 from lexifuse.errors import InputError, LexifuseError, UsageError
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def detect(
             "--draw", help="Write the picture with its boxes: a file, or a folder for several.", show_default=False
         ),
     ] = None,
+    infrared_range: InfraredRange = None,
     threads: Threads = 0,
 ) -> None:
     """Find people and vehicles, and print their boxes.
@@ -59,6 +60,7 @@ def detect(
     if form not in _FORMATS:
         raise UsageError(f"--format takes {', '.join(_FORMATS)}, not '{form}'")
     pair, prompt = _pair(pictures, fuse)
+    bounds = _bounds(infrared_range, pair)
     paths = [Path(pictures[1])] if pair else _expanded(pictures)
     _refuse_shared_names(paths, form, into_folder=drawn is not None or (out is not None and form == "yolo"))
     targets = [] if drawn is None else [_drawing(drawn, path, len(paths) > 1) for path in paths]
@@ -69,7 +71,7 @@ def detect(
     failed = 0
     for number, path in enumerate(paths):
         try:
-            image = _fused(pictures, prompt, fusion_model, threads) if pair else _read(path)
+            image = _fused(pictures, prompt, fusion_model, threads, bounds) if pair else _read(path)
             found = detector.detect(image, threshold)
             if targets:
                 _draw(image, found, targets[number])
@@ -130,10 +132,22 @@ def _read(path: Path) -> Any:
     return image
 
 
-def _fused(pictures: list[str], prompt: str, model: str, threads: int) -> Any:
+def _bounds(infrared_range: str | None, pair: bool) -> tuple[float, float] | None:
+    from lexifuse.images.counts import parse_range
+
+    if infrared_range is not None and not pair:
+        raise UsageError(
+            "--infrared-range is for a pair that is fused: give an infrared and a visible picture, and --fuse"
+        )
+    return None if infrared_range is None else parse_range(infrared_range, "--infrared-range")
+
+
+def _fused(
+    pictures: list[str], prompt: str, model: str, threads: int, infrared_range: tuple[float, float] | None
+) -> Any:
     from lexifuse.fuser import load
 
-    result = load(model, threads=threads).fuse(pictures[0], pictures[1], prompt or None)
+    result = load(model, threads=threads).fuse(pictures[0], pictures[1], prompt or None, infrared_range=infrared_range)
     for note in result.notes:
         typer.echo(f"note: {note}", err=True)
     return result.image

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lexifuse.cli.options import ModelName, Provider, Settings, Threads
+from lexifuse.cli.options import InfraredRange, ModelName, Provider, Settings, Threads
 from lexifuse.errors import InputError, OutputError, UsageError
 from lexifuse.instruction import parse_settings
 
@@ -42,15 +42,7 @@ def fuse(
         typer.Option("--prompts", help="Folders: a file with a line per pair: stem, tab, words.", show_default=False),
     ] = None,
     resize: Annotated[bool, typer.Option("--resize", help="Bring the infrared to the visible picture's size.")] = False,
-    infrared_range: Annotated[
-        str | None,
-        typer.Option(
-            "--infrared-range",
-            metavar="LOW,HIGH",
-            help="Values of the infrared that become black and white, the same for every picture of a film.",
-            show_default=False,
-        ),
-    ] = None,
+    infrared_range: InfraredRange = None,
     skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out what is there already.")] = False,
     report: Annotated[
         Path | None,
@@ -71,11 +63,12 @@ def fuse(
     from lexifuse.automatic import is_automatic
     from lexifuse.cli.fuse_job import Job, read_prompts
     from lexifuse.fuser import load
+    from lexifuse.images.counts import parse_range
     from lexifuse.language import read_prompt
 
     folders = infrared.is_dir()
     _check_call(infrared, visible, prompts, report)
-    bounds = None if infrared_range is None else _bounds(infrared_range)
+    bounds = None if infrared_range is None else parse_range(infrared_range, "--infrared-range")
     target = (out or Path("fused")) if folders else _target(out, visible)
     if skip_existing and not folders and target.exists():
         typer.echo(f"{target} is there already, and was left as it is (--skip-existing)", err=True)
@@ -120,17 +113,6 @@ def _check_call(infrared: Path, visible: Path, prompts: Path | None, report: Pat
         raise UsageError("--prompts is for folders: give the words of a single pair behind its two pictures")
     if report is not None and report.suffix.lower() != ".json":
         raise InputError(f"--report writes JSON: give it a name that ends in .json, not '{report.name}'")
-
-
-def _bounds(text: str) -> tuple[float, float]:
-    from lexifuse.images.counts import checked_range
-
-    try:
-        return checked_range([float(part) for part in text.split(",")])
-    except (UsageError, ValueError):
-        raise UsageError(
-            f"--infrared-range takes LOW,HIGH, two numbers with the lower first, such as 7000,8500, not '{text[:60]}'"
-        ) from None
 
 
 def _target(out: Path | None, visible: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexifuse.cli.options import Json
+from lexifuse.cli.options import InfraredRange, Json
 
 if TYPE_CHECKING:
     from lexifuse.automatic import PixelReading
@@ -18,6 +18,7 @@ def inspect(
     infrared: Annotated[Path, typer.Argument(help="The infrared picture.", show_default=False)],
     visible: Annotated[Path, typer.Argument(help="The visible picture.", show_default=False)],
     resize: Annotated[bool, typer.Option("--resize", help="Bring the infrared to the visible picture's size.")] = False,
+    infrared_range: InfraredRange = None,
     as_json: Json = False,
 ) -> None:
     """Say what seems damaged in a pair, from the pixels alone.
@@ -25,9 +26,11 @@ def inspect(
     Example: `lexifuse inspect ir.png visible.png`
     """
     from lexifuse.automatic import read_pixels
+    from lexifuse.images.counts import parse_range
     from lexifuse.pair import read_pair
 
-    pair = read_pair(infrared, visible, resize=resize)
+    bounds = None if infrared_range is None else parse_range(infrared_range, "--infrared-range")
+    pair = read_pair(infrared, visible, resize=resize, infrared_range=bounds)
     reading = read_pixels(pair)
     for note in pair.notes:
         typer.echo(f"note: {note}", err=True)

@@ -27,6 +27,16 @@ Settings = Annotated[
     ),
 ]
 
+InfraredRange = Annotated[
+    str | None,
+    typer.Option(
+        "--infrared-range",
+        metavar="LOW,HIGH",
+        help="Values of the infrared that become black and white, the same for every picture of a film.",
+        show_default=False,
+    ),
+]
+
 
 def refuse_as_folder(out: Path) -> None:
     """Raise :class:`UsageError` at once, not after all the work, where ``out`` cannot become a folder."""

@@ -44,6 +44,24 @@ def checked_range(infrared_range: Sequence[float]) -> tuple[float, float]:
     return low, high
 
 
+def parse_range(text: str, option: str) -> tuple[float, float]:
+    """A range as it is typed: ``LOW,HIGH``.
+
+    Args:
+        text: such as ``7000,8500``.
+        option: what the user set it with, for the error.
+
+    Raises:
+        UsageError: it is not two finite numbers, the lower first.
+    """
+    try:
+        return checked_range([float(part) for part in text.split(",")])
+    except (UsageError, ValueError):
+        raise UsageError(
+            f"{option} takes LOW,HIGH, two numbers with the lower first, such as 7000,8500, not '{text[:60]}'"
+        ) from None
+
+
 def of_range(infrared: NDArray[Any], low: float, high: float) -> tuple[NDArray[np.uint16], tuple[str, ...]]:
     """An infrared picture with ``low`` as black and ``high`` as white.
 

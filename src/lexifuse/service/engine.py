@@ -45,11 +45,13 @@ class Pictures:
         infrared: an open file.
         visible: an open file.
         resize: bring an infrared picture of another size to the visible grid.
+        infrared_range: the values of the infrared picture that become black and white; None leaves it to the picture.
     """
 
     infrared: BinaryIO
     visible: BinaryIO
     resize: bool = False
+    infrared_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -232,6 +234,7 @@ class Engine:
             folder,
             max_pixels=self._settings.max_pixels,
             resize=pictures.resize,
+            infrared_range=pictures.infrared_range,
         )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
 
 from lexifuse.account import record
+from lexifuse.images.counts import parse_range
 from lexifuse.instruction import parse_settings
 from lexifuse.language import read_prompt
 from lexifuse.service.engine import PICTURE_FORMATS, Fused, FusionRequest, PictureFormat, Pictures
@@ -62,6 +63,14 @@ _FUSED_RESPONSE: dict[str, Any] = {
 Infrared = Annotated[UploadFile, File(description="The infrared picture: PNG, JPEG, TIFF, BMP or WebP, 8 or 16 bits.")]
 Visible = Annotated[UploadFile, File(description="The visible picture of the same scene, registered, same size.")]
 Resize = Annotated[bool, Form(description="Bring an infrared picture of another size to the visible picture's.")]
+InfraredRange = Annotated[
+    str,
+    Form(
+        max_length=100,
+        description="`LOW,HIGH`: values of the infrared picture that become black and white, alike for all of a film.",
+        examples=["7000,8500"],
+    ),
+]
 PromptWords = Annotated[
     str,
     Form(
@@ -102,10 +111,11 @@ async def fuse(
         Form(alias="format", description="Of the answer; `json` has a PNG in base64."),
     ] = "png",
     resize: Resize = False,
+    infrared_range: InfraredRange = "",
 ) -> Response:
     """Fuse an infrared and a visible picture into one, as the words ask."""
     service = Service.of(request)
-    pictures = Pictures(infrared.file, visible.file, resize)
+    pictures = _pictures(infrared, visible, resize, infrared_range)
     drawn = "png" if picture_format == "json" else picture_format
     asked = FusionRequest(pictures, prompt, parse_settings(values), model, drawn)
     fused = await service.run(request, lambda: service.engine.fuse(asked))
@@ -131,10 +141,12 @@ async def explain(request: Request, body: Prompt) -> dict[str, Any]:
     responses=problem_responses(*_PICTURES),
     dependencies=[Depends(check_fields)],
 )
-async def inspect(request: Request, infrared: Infrared, visible: Visible, resize: Resize = False) -> dict[str, Any]:
+async def inspect(
+    request: Request, infrared: Infrared, visible: Visible, resize: Resize = False, infrared_range: InfraredRange = ""
+) -> dict[str, Any]:
     """Look at the pictures and say what seems wrong with them: the automatic instruction."""
     service = Service.of(request)
-    pictures = Pictures(infrared.file, visible.file, resize)
+    pictures = _pictures(infrared, visible, resize, infrared_range)
     return await service.run(request, lambda: service.engine.inspect(pictures))
 
 
@@ -161,10 +173,11 @@ async def detect(
         float | None, Form(ge=0, le=1, description="Least score; the detector's where missing.")
     ] = None,
     resize: Resize = False,
+    infrared_range: InfraredRange = "",
 ) -> dict[str, Any]:
     """Fuse a pair as the words ask, and find the people and vehicles in it."""
     service = Service.of(request)
-    pictures = Pictures(infrared.file, visible.file, resize)
+    pictures = _pictures(infrared, visible, resize, infrared_range)
     asked = FusionRequest(pictures, prompt, parse_settings(values), model, "png")
     found = await service.run(request, lambda: service.engine.detect(asked, threshold))
     result = found.fused.result
@@ -184,6 +197,11 @@ async def models(request: Request) -> dict[str, Any]:
     found = Service.of(request).engine.models()
     cards = [{**asdict(model.card), "size_bytes": model.size_bytes} for model in found]
     return {"default": found[0].name, "models": cards}
+
+
+def _pictures(infrared: UploadFile, visible: UploadFile, resize: bool, infrared_range: str) -> Pictures:
+    bounds = parse_range(infrared_range, "infrared_range") if infrared_range else None
+    return Pictures(infrared.file, visible.file, resize, bounds)
 
 
 def _headers(fused: Fused) -> dict[str, str]:

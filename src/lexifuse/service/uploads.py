@@ -18,7 +18,15 @@ _READABLE = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 _DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error, zlib.error)
 
 
-def read_uploads(infrared: BinaryIO, visible: BinaryIO, folder: Path, *, max_pixels: int, resize: bool) -> ImagePair:
+def read_uploads(
+    infrared: BinaryIO,
+    visible: BinaryIO,
+    folder: Path,
+    *,
+    max_pixels: int,
+    resize: bool,
+    infrared_range: tuple[float, float] | None = None,
+) -> ImagePair:
     """Read a pair that was uploaded.
 
     Args:
@@ -27,6 +35,8 @@ def read_uploads(infrared: BinaryIO, visible: BinaryIO, folder: Path, *, max_pix
         folder: where both are put for reading; the caller removes it.
         max_pixels: the largest picture that is decoded.
         resize: bring an infrared picture of another size to the visible grid.
+        infrared_range: the values of the infrared picture that become black and white; see
+            :func:`lexifuse.read_pair`.
 
     Raises:
         ProblemError: a picture has too many pixels (413) or is in an unknown format (415).
@@ -38,7 +48,7 @@ def read_uploads(infrared: BinaryIO, visible: BinaryIO, folder: Path, *, max_pix
             shutil.copyfileobj(upload, file, 2**20)
         _check_header(path, what, max_pixels)
     try:
-        pair = read_pair(paths["infrared"], paths["visible"], resize=resize)
+        pair = read_pair(paths["infrared"], paths["visible"], resize=resize, infrared_range=infrared_range)
     except InputError as error:
         raise InputError(_without_paths(str(error), paths.items())) from error
     return replace(pair, notes=tuple(_without_paths(note, paths.items()) for note in pair.notes))
