@@ -76,7 +76,7 @@ def test_a_preview_looks_like_what_it_announces(
     preview = bench.preview(loaded, after)
     assert preview is not None
     result = bench.fuse(loaded, after).account.result
-    assert preview.instruction == result.instruction and picture(preview).shape == result.image.shape
+    assert preview.instruction == result.carried_out and picture(preview).shape == result.image.shape
     off, change = distance(picture(preview), result.image), distance(start.image, result.image)
     assert off < 0.5 * change, (off, change)
     same = bench.preview(loaded, after)

@@ -259,7 +259,7 @@ class Events:
             session.settle()
         ask = move.ask
         said: Updates = {} if move.own else dict(zip(self._said(), (ask.words, ask.automatic, ask.model), strict=True))
-        follow = self._follow(session, outcome.account.result.instruction)
+        follow = self._follow(session, outcome.account.result.carried_out)
         session.viewed = view.viewer_value(outcome, move.turn, more=more)
         return said | self._show(session, outcome, new_pictures) | follow
 

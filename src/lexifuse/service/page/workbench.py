@@ -174,7 +174,7 @@ class Workbench:
                 return None
             asked = override(kept.seen.instruction, asked, spoken_of(reading))
         heard = kept.fusing.weighed(asked, reading.by_hand).instruction
-        return Preview(as_file(kept.previewer.look(kept.latest, (heard, reading.prompt))), asked)
+        return Preview(as_file(kept.previewer.look(kept.latest, (heard, reading.prompt))), heard)
 
     def prepare_preview(self, loaded: Loaded, ask: Ask) -> None:
         """Do what the first preview after a full picture would otherwise wait for."""
