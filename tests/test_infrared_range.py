@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 import lexifuse
 from lexifuse.cli import app
-from lexifuse.client import Client, ServiceError
+from lexifuse.client import Client, ServiceError, _files, _form
 from lexifuse.errors import UsageError
 
 RANGE, OPTION = (7000, 8530), ("--infrared-range", "7000,8530")
@@ -27,6 +27,14 @@ def as_counts(path: Path, target: Path) -> Path:
     """The shades of an 8-bit picture as counts of a camera, of which RANGE is black to white."""
     lexifuse.write_image(target, 7000 + 6 * lexifuse.read_image(path).astype(np.uint16))
     return target
+
+
+def half_of_the_range(tmp_path: Path, path: Path) -> tuple[tuple[str, str], Path]:
+    """The option for the darker half of RANGE, and the picture that is seen then."""
+    shades = lexifuse.read_image(path).astype(np.float32)
+    target = tmp_path / "cut.png"
+    lexifuse.write_image(target, np.clip(np.rint(2 * shades * 257), 0, 65535).astype(np.uint16))
+    return ("--infrared-range", "7000,7765"), target
 
 
 @pytest.fixture
@@ -57,12 +65,13 @@ def test_a_folder_is_fused_as_if_it_were_no_counts(tmp_path: Path, folders: tupl
         assert np.abs(fused.astype(int) - plain).max() <= 1
 
 
-def test_pixels_are_read_as_if_they_were_no_counts(counts: Path, pair_files: tuple[Path, Path]) -> None:
-    plain, ranged = (
+def test_pixels_are_read_in_the_range(tmp_path: Path, counts: Path, pair_files: tuple[Path, Path]) -> None:
+    cut, as_cut = half_of_the_range(tmp_path, pair_files[0])
+    wanted, found, whole = (
         json.loads(run("inspect", *arguments, "--json").stdout)["probability"]
-        for arguments in (pair_files, (counts, pair_files[1], *OPTION))
+        for arguments in ((as_cut, pair_files[1]), (counts, pair_files[1], *cut), (counts, pair_files[1]))
     )
-    assert ranged == pytest.approx(plain, abs=0.02)
+    assert found == pytest.approx(wanted, abs=0.01) and whole != pytest.approx(wanted, abs=0.05)
 
 
 def test_people_are_looked_for_in_the_range(counts: Path, pair_files: tuple[Path, Path]) -> None:
@@ -92,18 +101,50 @@ def test_what_is_no_range_is_refused(pair_files: tuple[Path, Path], verb: tuple[
     assert isinstance(result.exception, UsageError) and str(result.exception) == told
 
 
-def test_the_service_takes_a_range(client: Client, counts: Path, pair_files: tuple[Path, Path]) -> None:
-    plain = client.fuse(*pair_files)
-    ranged = client.fuse(counts, pair_files[1], infrared_range=RANGE)
+def test_the_service_takes_a_range(client: Client, tmp_path: Path, counts: Path, pair_files: tuple[Path, Path]) -> None:
+    visible, half = pair_files[1], (7000, 7765)
+    _, as_cut = half_of_the_range(tmp_path, pair_files[0])
+    ranged = client.fuse(counts, visible, infrared_range=half)
+    assert np.abs(ranged.image.astype(int) - client.fuse(as_cut, visible).image).max() <= 1 and not ranged.notes
+    assert np.abs(ranged.image.astype(int) - client.fuse(counts, visible).image).max() > 30
+    seen = client.inspect(counts, visible, infrared_range=half)["probability"]
+    assert seen == pytest.approx(client.inspect(as_cut, visible)["probability"], abs=0.01)
+    assert seen != pytest.approx(client.inspect(counts, visible)["probability"], abs=0.05)
+
+
+@pytest.mark.parametrize("kind", ["kelvin", "signed", "uint16"])
+def test_the_client_takes_numbers_that_no_picture_file_holds(
+    client: Client, pair_files: tuple[Path, Path], kind: str
+) -> None:
+    shades = lexifuse.read_image(pair_files[0])
+    numbers, bounds = {
+        "kelvin": (280 + shades.astype(np.float32) / 10, (280, 305.5)),
+        "signed": (shades.astype(np.int16) - 100, (-100, 155)),
+        "uint16": (7000 + 6 * shades.astype(np.uint16), RANGE),
+    }[kind]
+    plain, ranged = client.fuse(*pair_files), client.fuse(numbers, pair_files[1], infrared_range=bounds)
     assert np.abs(ranged.image.astype(int) - plain.image).max() <= 1 and not ranged.notes
-    seen = client.inspect(counts, pair_files[1], infrared_range=RANGE)["probability"]
-    assert seen == pytest.approx(client.inspect(*pair_files)["probability"], abs=0.02)
+    narrow = (bounds[0] - 10 * (bounds[1] - bounds[0]), bounds[1])  # Fills little of it, and is not stretched again.
+    assert client.fuse(numbers, pair_files[1], infrared_range=narrow).notes == ()
+
+
+def test_the_service_looks_for_people_in_the_range(
+    client: Client, tmp_path: Path, pair_files: tuple[Path, Path]
+) -> None:
+    counts = as_counts(pair_files[0], tmp_path / "counts.png")
+    _, as_cut = half_of_the_range(tmp_path, pair_files[0])
+
+    def boxes(infrared: Path, infrared_range: str) -> list[list[float]]:
+        fields = [("threshold", "0.05"), ("prompt", "make people stand out"), ("infrared_range", infrared_range)]
+        content = _form(fields, _files(infrared, pair_files[1]))
+        return [found["box"] for found in json.loads(client._ask("POST", "/v1/detect", *content)[1])["found"]]
+
+    wanted, ranged = boxes(as_cut, ""), boxes(counts, "7000,7765")
+    assert wanted and len(ranged) == len(wanted) != len(boxes(counts, ""))
 
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_the_service_refuses_what_is_no_range(client: Client, pair_files: tuple[Path, Path], wrong: str) -> None:
-    from lexifuse.client import _files, _form
-
     with pytest.raises(ServiceError, match="422: infrared_range takes LOW,HIGH, two numbers") as refused:
         client._ask("POST", "/v1/fuse", *_form([("infrared_range", wrong)], _files(*pair_files)))
     assert refused.value.status == 422

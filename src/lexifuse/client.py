@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from lexifuse.errors import InputError, LexifuseError, UsageError
 from lexifuse.files import atomic_file
 from lexifuse.images import Source, read_image, read_picture, write_image
-from lexifuse.images.counts import checked_range
+from lexifuse.images.counts import checked_range, of_range
 from lexifuse.instruction import Instruction
 from lexifuse.language import Reading, read_prompt
+from lexifuse.pixels import luma
 
 FORMATS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "png": ("image/png", (".png",)),
@@ -168,7 +169,8 @@ class Client:
         words, values = _asked(prompt)
         fields = [("prompt", words), ("format", picture_format)]
         fields += [("set", f"{key}={_spelled(value)}") for key, value in {**values, **(settings or {})}.items()]
-        fields += [("model", model), *_reading(resize, infrared_range)]
+        infrared, pictures = _in_range(infrared, infrared_range)
+        fields += [("model", model), ("resize", str(resize).lower()), *pictures]
         answer = self._ask("POST", "/v1/fuse", *_form(fields, _files(infrared, visible)))
         return self._fusion(*answer, media_type=FORMATS[picture_format][0])
 
@@ -186,7 +188,8 @@ class Client:
         infrared_range: tuple[float, float] | None = None,
     ) -> dict[str, Any]:
         """What the pictures look like, as ``lexifuse inspect --json`` prints it."""
-        form = _form(_reading(resize, infrared_range), _files(infrared, visible))
+        infrared, pictures = _in_range(infrared, infrared_range)
+        form = _form([("resize", str(resize).lower()), *pictures], _files(infrared, visible))
         return self._json(*self._ask("POST", "/v1/inspect", *form), expected="in_words")
 
     def models(self) -> list[dict[str, Any]]:
@@ -310,10 +313,19 @@ def _encoded(source: Source, what: str) -> bytes:
         return path.read_bytes()
 
 
-def _reading(resize: bool, infrared_range: tuple[float, float] | None) -> list[tuple[str, str]]:
-    """The fields that say how the pictures are to be read."""
-    bounds = "" if infrared_range is None else "{!r},{!r}".format(*checked_range(infrared_range))
-    return [("resize", str(resize).lower()), ("infrared_range", bounds)]
+def _in_range(infrared: Source, infrared_range: tuple[float, float] | None) -> tuple[Source, list[tuple[str, str]]]:
+    """An infrared picture and the field that says its range.
+
+    What is no file may hold numbers that no picture file does, such as kelvin: it is brought to the range here.
+    """
+    if infrared_range is None:
+        return infrared, []
+    low, high = checked_range(infrared_range)
+    if not isinstance(infrared, (str, os.PathLike)):
+        measured = read_picture(infrared, "infrared", measured=True)
+        infrared, _ = of_range(luma(measured.pixels), low, high)
+        low, high = 0.0, 65535.0
+    return infrared, [("infrared_range", f"{low!r},{high!r}")]
 
 
 def _form(fields: list[tuple[str, str]], files: list[tuple[str, bytes]]) -> tuple[str, bytes]:
