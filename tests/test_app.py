@@ -88,13 +88,32 @@ def test_hand_and_words_give_what_the_command_line_gives() -> None:
 
 def test_the_controls_tell_which_of_them_was_moved() -> None:
     session = Session(ask=Ask("foggy", model="compact"))
-    session.shown = values_of(read_words("foggy").instruction)
-    ask, cause = session.asked("foggy", False, "compact", session.shown | {HAZE: 0.2})
+    session.told = session.shown = values_of(read_words("foggy").instruction)
+    ask, cause = session.asked("foggy", False, "compact", session.told, session.shown | {HAZE: 0.2})
     assert (ask.by_hand, cause) == ({HAZE: 0.2}, HAZE)
     session.ask = ask
-    assert session.asked("foggy", True, "compact", session.shown)[1] == "automatic"
-    ask, cause = session.asked("clear, but dark", False, "compact", session.shown)
+    assert session.asked("foggy", True, "compact", session.told, session.shown)[1] == "automatic"
+    ask, cause = session.asked("clear, but dark", False, "compact", session.told, session.shown)
     assert (ask.by_hand, cause) == ({}, "words")
+
+
+def test_what_the_page_itself_moves_is_not_moved_by_hand() -> None:
+    session = Session(ask=Ask("foggy", model="compact"))
+    before = session.told
+    session.told = session.shown = before | {HAZE: 0.83}  # Answered, and on its way.
+    ask, cause = session.asked("foggy;", False, "compact", before, before)
+    assert (ask.by_hand, cause, session.overtaken) == ({}, "words", True)
+    session.ask = ask
+    ask, _ = session.asked("foggy;", False, "compact", session.told, session.told | {"balance": 0.5})
+    assert (ask.by_hand, session.overtaken) == ({"balance": 0.5}, False)
+
+
+def test_two_sliders_moved_before_an_answer_are_both_by_hand() -> None:
+    session = Session(ask=Ask(model="compact"))
+    told = session.told
+    session.ask, first = session.asked("", False, "compact", told, told | {HAZE: 0.2})
+    ask, second = session.asked("", False, "compact", told, told | {HAZE: 0.2, "balance": 0.5})
+    assert (first, second) == (HAZE, "balance") and ask.by_hand == {HAZE: 0.2, "balance": 0.5}
 
 
 # ---- the history ----

@@ -158,7 +158,8 @@ def visit(browser: Browser, url: str) -> Iterator[Visit]:
 def test_words_sliders_and_a_way_back(visit: Visit) -> None:
     first = visit.pixels()
     # It is dark, as the words say, and how dark the pictures say.
-    assert "people" in visit.account.inner_text() and float(visit.slider("visible-low-light").input_value()) > 0.2
+    assert "people" in visit.account.inner_text()
+    assert f", {float(visit.slider('visible-low-light').input_value()):.2f})" in visit.account.inner_text()
     visit.words.fill("it is foggy")
     visit.wait()
     # There is none: what is shown is what is done.

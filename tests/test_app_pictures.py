@@ -41,7 +41,11 @@ class Visit:
 
     async def type(self, words: str, **by_hand: Any) -> Updates:
         values = self.session.shown | by_hand
-        return await self.events.change(self.session, words, False, "compact", *values.values())
+        return await self.events.change(self.session, words, False, "compact", self.session.told, *values.values())
+
+    async def type_unanswered(self, words: str, earlier: dict[str, Any]) -> Updates:
+        """A key that was hit before the controls had the last answer."""
+        return await self.events.change(self.session, words, False, "compact", earlier, *earlier.values())
 
     async def drop(self, which: str, name: str) -> Updates:
         take = self.events.upload_infrared if which == "infrared" else self.events.upload_visible
@@ -106,6 +110,23 @@ def test_pictures_come_to_work_whatever_is_typed_while_they_load(drive: Callable
         assert visit.session.tries[-1].ask.words == "foggy; more infrared"
         assert visit.session.tries[-1].loaded is visit.session.loaded and "ir.png" in shown[visit.page.command]
         assert shown[visit.page.infrared]["url"] == (await visit.type("rain"))[visit.page.viewer]["infrared"]["url"]
+
+    drive(visitor)
+
+
+def test_what_other_pictures_do_to_the_sliders_is_not_done_by_hand(drive: Callable[[Visitor], None]) -> None:
+    async def visitor(visit: Visit) -> None:
+        await visit.type("it is dark")
+        earlier = visit.session.told
+        visit.gate.set()
+        await (await visit.drop_both())
+        assert visit.session.told["visible.low_light"] != earlier["visible.low_light"]
+        shown = await visit.type_unanswered("it is dark;", earlier)
+        assert not visit.session.ask.by_hand
+        # Two answers are on their way: the later one says it all.
+        assert set(shown) >= {visit.page.told, *visit.page.controls.values()}
+        await visit.type("it is dark")
+        assert not visit.session.ask.by_hand
 
     drive(visitor)
 

@@ -120,7 +120,7 @@ def test_moves_overtake_each_other_and_only_the_last_is_carried_out(
         events = Events(page, bench, WorkQueue(2, 8, 60.0))
 
         def move(haze: float) -> Any:
-            return events.change(session, "", False, "compact", *(session.shown | {HAZE: haze}).values())
+            return events.change(session, "", False, "compact", session.told, *(session.shown | {HAZE: haze}).values())
 
         full = await move(0.3)  # The first of a pair has no preview.
         assert page.account in full and full[page.viewer]["fused"]["url"] == session.viewed["fused"]["url"]

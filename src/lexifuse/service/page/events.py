@@ -25,6 +25,9 @@ from lexifuse.service.queue import WorkQueue
 Updates = dict[Any, Any]
 """Components and their new values; those that are not named stay as they are."""
 
+Told = dict[str, Any]
+"""What the controls were told to show, as the browser sends it back."""
+
 _FIRST_SAMPLE = next(iter(SAMPLES))
 _LONGEST_NAME = 80
 
@@ -46,10 +49,10 @@ class Events:
     def connect(self, blocks: gr.Blocks) -> None:
         """Say which component's event calls which handler."""
         page, controls = self.page, list(self.page.controls.values())
-        asked = [page.session, page.words, page.automatic, page.model, *controls]
+        asked = [page.session, page.words, page.automatic, page.model, page.told, *controls]
         shown: list[Any] = [
             page.viewer, page.account, page.downloads, page.command, page.tries, page.infrared, page.visible,
-            page.words, page.automatic, page.model, page.resize, *controls,
+            page.words, page.automatic, page.model, page.resize, page.told, *controls,
         ]  # fmt: skip
 
         # Without Gradio's own queue: the service's stands behind, and a slider need not wait twice.
@@ -82,16 +85,20 @@ class Events:
         session.ask = Ask(model=self.bench.models()[0].name)
         return await self._load(session, lambda: self.bench.load_sample(_FIRST_SAMPLE))
 
-    async def change(self, session: Session, words: str, automatic: bool, model: str, *values: Any) -> Updates:
+    async def change(
+        self, session: Session, words: str, automatic: bool, model: str, told: Told, *values: Any
+    ) -> Updates:
         """A word was typed or a control was moved."""
-        ask, cause = session.asked(words, automatic, model, dict(zip(SETTABLE, values, strict=True)))
+        ask, cause = session.asked(words, automatic, model, told, dict(zip(SETTABLE, values, strict=True)))
         if ask == session.ask:
             return {self.page.account: gr.skip()}
         return await self._fuse(session, session.loaded, ask, cause, own=True)
 
-    async def settle(self, session: Session, words: str, automatic: bool, model: str, *values: Any) -> Updates:
+    async def settle(
+        self, session: Session, words: str, automatic: bool, model: str, told: Told, *values: Any
+    ) -> Updates:
         """Enter, or the button: what stands there is a try of its own."""
-        ask, cause = session.asked(words, automatic, model, dict(zip(SETTABLE, values, strict=True)))
+        ask, cause = session.asked(words, automatic, model, told, dict(zip(SETTABLE, values, strict=True)))
         return await self._fuse(session, session.loaded, ask, cause, own=True, settles=True)
 
     async def finish(self, session: Session) -> Updates:
@@ -104,9 +111,11 @@ class Events:
                 await self.queue.run(partial(self.bench.prepare_preview, session.loaded, session.ask))
         return {self.page.account: gr.skip()}
 
-    async def reset(self, session: Session, words: str, automatic: bool, model: str, *values: Any) -> Updates:
+    async def reset(
+        self, session: Session, words: str, automatic: bool, model: str, told: Told, *values: Any
+    ) -> Updates:
         """Give the controls back to the words."""
-        session.asked(words, automatic, model, dict(zip(SETTABLE, values, strict=True)))
+        session.asked(words, automatic, model, told, dict(zip(SETTABLE, values, strict=True)))
         return await self._fuse(session, session.loaded, Ask(words, automatic, model), "reset", own=True)
 
     async def sample(self, session: Session, event: gr.EventData) -> Updates:
@@ -292,10 +301,13 @@ class Events:
         """Let the controls say what is carried out; what already says so is left alone, for a hand may be on it."""
         values = values_of(instruction)
         updates: Updates = {
-            self.page.controls[name]: value for name, value in values.items() if differs(session.shown[name], value)
+            self.page.controls[name]: value
+            for name, value in values.items()
+            if session.overtaken or differs(session.shown[name], value)
         }
-        session.shown = values
-        return updates
+        session.told = session.shown = values
+        session.overtaken = False
+        return updates | {self.page.told: values}
 
 
 def _message(error: LexifuseError | ProblemError) -> str:

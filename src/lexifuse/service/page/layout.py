@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import gradio as gr
 from gradio.components import Component
 
-from lexifuse.instruction import DEGRADATIONS, HIGHLIGHTS
+from lexifuse.instruction import DEGRADATIONS, HIGHLIGHTS, Instruction
 from lexifuse.models import Model
 from lexifuse.service.page.session import Session
 from lexifuse.service.page.telling import LABELS
 from lexifuse.service.page.theme import asset
+from lexifuse.service.page.understanding import values_of
 from lexifuse.service.page.view import sample_cards
 from lexifuse.service.settings import MAX_PROMPT
 
@@ -34,6 +35,7 @@ class Page:
         automatic: look at the pictures.
         model: which model fuses.
         fuse: the button.
+        told: what the controls were told to show, hidden: it comes back with what they say.
         controls: one per field of :data:`lexifuse.instruction.SETTABLE`, in that order.
         reset: gives the controls back to the words.
         viewer: the fused picture beside its sources.
@@ -55,6 +57,7 @@ class Page:
     automatic: gr.Checkbox
     model: gr.Dropdown
     fuse: gr.Button
+    told: gr.JSON
     controls: dict[str, Component]
     reset: gr.Button
     viewer: gr.HTML
@@ -102,6 +105,7 @@ def lay_out(models: Sequence[Model], max_bytes: int) -> Page:
             account = gr.HTML("", apply_default_css=False, elem_id="lf-account")
             tries = _cards("Tries", [], "lf-tries")
         with gr.Column(elem_id="lf-set", min_width=0):
+            told = gr.JSON(values_of(Instruction()), visible="hidden")
             controls, reset = _controls()
             names = [(f"{one.name} ({one.card.parameters / 1e6:.1f} M parameters)", one.name) for one in models]
             model = gr.Dropdown(names, value=models[0].name, label="Model", elem_id="lf-model")
@@ -116,7 +120,7 @@ def lay_out(models: Sequence[Model], max_bytes: int) -> Page:
             )
             prompts, compare, compared = _several()
     return Page(
-        session, infrared, visible, resize, samples, words, automatic, model, fuse, controls, reset,
+        session, infrared, visible, resize, samples, words, automatic, model, fuse, told, controls, reset,
         viewer, account, downloads, command, tries, prompts, compare, compared,
     )  # fmt: skip
 
@@ -139,7 +143,7 @@ def _several() -> tuple[gr.Textbox, gr.Button, gr.HTML]:
 def _controls() -> tuple[dict[str, Component], gr.Button]:
     """A control per field of an instruction, in the order of ``SETTABLE``, and the button that resets them."""
     controls: dict[str, Component] = {}
-    with gr.Accordion("Sliders: they follow the words, until you move them", elem_id="lf-sliders"):
+    with gr.Accordion("Sliders: they show what is done, and you may move them", elem_id="lf-sliders"):
         for source, title in (("visible", "The visible picture is …"), ("infrared", "The infrared picture is …")):
             gr.HTML(f'<p class="lf-group">{title}</p>', apply_default_css=False)
             with gr.Row(elem_classes="lf-grid"):

@@ -72,7 +72,9 @@ class Session:
         uploads: what the visitor brought, by ``infrared`` and ``visible``.
         notice: HTML that says why what the visitor brought is not at work, until other pictures are chosen.
         ask: what the controls said last.
-        shown: what the controls were told to show.
+        told: what the controls were told to show.
+        shown: what they show, as far as it is known here: what they said last, or were told since.
+        overtaken: the visitor moved on before what the controls were told was there.
         tries: the history, the latest last.
         compared: the tries of several prompts side by side.
         turn: counts the visitor's moves, so that a late answer to an earlier one can be told.
@@ -87,7 +89,9 @@ class Session:
     uploads: Mapping[str, Upload] = field(default_factory=dict)
     notice: str = ""
     ask: Ask = field(default_factory=Ask)
+    told: dict[str, Any] = field(default_factory=lambda: values_of(Instruction()))
     shown: dict[str, Any] = field(default_factory=lambda: values_of(Instruction()))
+    overtaken: bool = False
     tries: list[Try] = field(default_factory=list)
     compared: list[Try] = field(default_factory=list)
     current: int = 0
@@ -112,10 +116,23 @@ class Session:
         self.notice = ""
         return self.choice
 
-    def asked(self, words: str, automatic: bool, model: str, found: Mapping[str, Any]) -> tuple[Ask, str]:
-        """What the controls say now, and which of them was moved. They are taken to show what they say."""
-        found = {name: self.shown[name] if value is None else value for name, value in found.items()}  # An empty box.
-        by_hand, changed = dict(self.ask.by_hand), moved(self.shown, found)
+    def asked(
+        self, words: str, automatic: bool, model: str, told: Mapping[str, Any], found: Mapping[str, Any]
+    ) -> tuple[Ask, str]:
+        """What the controls say now, and which of them was moved. They are taken to show what they say.
+
+        Args:
+            words: in the box.
+            automatic: whether the pictures are looked at.
+            model: that is chosen.
+            told: what the controls had been told when they were asked. An answer may be on its way to them: what
+                they do not know yet, nobody has moved.
+            found: what they say.
+        """
+        found = {name: told[name] if value is None else value for name, value in found.items()}  # An empty box.
+        # What differs from both: not what an earlier move said already, and not what is still to be shown.
+        by_hand, new = dict(self.ask.by_hand), moved(self.shown, found)
+        changed = {name: value for name, value in moved(told, found).items() if name in new}
         cause = next(iter(changed), "")
         if words != self.ask.words:
             by_hand = hand_after_words(by_hand, read_words(self.ask.words), read_words(words))
@@ -124,7 +141,7 @@ class Session:
             cause = "automatic"
         elif model != self.ask.model:
             cause = "model"
-        self.shown = found
+        self.shown, self.overtaken = found, dict(told) != self.told
         return Ask(words, automatic, model, {**by_hand, **changed}), cause
 
     def record(self, ask: Ask, loaded: Loaded, title: str, file: str, cause: str) -> None:

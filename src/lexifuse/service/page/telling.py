@@ -8,7 +8,9 @@ from typing import Any
 
 from lexifuse.account import UNCHANGED
 from lexifuse.automatic import is_automatic
-from lexifuse.instruction import Instruction
+from lexifuse.instruction import DEGRADATIONS, Instruction
+from lexifuse.language import Reading
+from lexifuse.language.plain_words import SEVERE_FROM, SLIGHT_BELOW
 from lexifuse.service.page.routes import url_of_file
 from lexifuse.service.page.understanding import values_of
 from lexifuse.service.page.workbench import Outcome
@@ -41,9 +43,7 @@ def tell(outcome: Outcome, notice: str = "") -> str:
     result, reading = outcome.account.result, outcome.reading
     lines = [_line("Done", escape(_sentence(str(result.carried_out))))]
     if reading.understood:
-        marked = (
-            f"<mark>{escape(words)}</mark> {_field(name, reading.instruction)}" for words, name in reading.understood
-        )
+        marked = (f"<mark>{escape(words)}</mark> {_field(name, reading)}" for words, name in reading.understood)
         lines.append(_line("From your words", ", ".join(marked)))
     if reading.denied:
         lines.append(_line("Left alone", escape(_names(reading.denied))))
@@ -103,8 +103,13 @@ def _line(term: str, html: str, *, doubt: bool = False) -> str:
     return f"<div{' class=lf-doubt' if doubt else ''}><dt>{term}</dt><dd>{html}</dd></div>"
 
 
-def _field(name: str, instruction: Instruction) -> str:
-    values = values_of(instruction)
+def _field(name: str, reading: Reading) -> str:
+    values = values_of(reading.instruction)
+    if name in DEGRADATIONS and name not in reading.by_hand:
+        severity = values[name]  # Of a plain mention only the pictures say how much.
+        amount = "slightly " if severity < SLIGHT_BELOW else "severely " if severity >= SEVERE_FROM else ""
+        source, _, _ = name.partition(".")
+        return f"<small>{source}: {amount}{escape(LABELS[name])}</small>"
     if name in values:
         return f"<small>{escape(field_name(name))} {escape(_value(values[name]))}</small>"
     return f"<small>{escape(name.replace('highlight: ', 'bring out '))}</small>"

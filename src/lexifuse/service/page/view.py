@@ -37,7 +37,7 @@ def viewer_value(outcome: Outcome, turn: int = 0, *, more: bool = False) -> dict
         "infrared": picture(outcome.sources, "infrared", f"Infrared picture, {names['infrared']}"),
         "visible": picture(outcome.sources, "visible", f"Visible picture, {names['visible']}"),
         "plain": picture(outcome.sources, "plain", "The two pictures fused without words"),
-        "fused": picture(outcome.fused, "fused", f"Fused picture: {outcome.account.result.instruction}"),
+        "fused": picture(outcome.fused, "fused", f"Fused picture: {outcome.account.result.carried_out}"),
         "boxes": url_of_boxes(outcome.fused) if outcome.boxes else "",
     }
 
