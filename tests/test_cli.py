@@ -143,7 +143,7 @@ def test_a_format_that_cannot_hold_the_picture_is_told(run: Run, tmp_path: Path,
 
 def test_what_was_done_is_told_and_not_what_was_asked(run: Run, pair_files: tuple[Path, Path]) -> None:
     result = run("fuse", *pair_files, "the visible image is foggy", "-o", "fused.png")
-    assert "left nearly alone: visible.haze" in result.stderr and "(barely, 0.0" in result.stdout
+    assert "left nearly alone: visible.haze" in result.stderr and "barely, 0.03" in result.stdout
 
 
 def test_a_file_and_a_folder_do_not_go_together(run: Run, pair_files: tuple[Path, Path]) -> None:

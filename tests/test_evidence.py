@@ -41,10 +41,13 @@ def test_severities_stay_within_what_was_said_and_above_the_least_share(
         if name in by_hand or asked.severity(name) < ASKED_FOR:
             assert left.severity(name) == asked.severity(name)
             continue
-        full = round(within(asked.severity(name), severity), 2)
-        assert LEAST * full - 1e-9 <= left.severity(name) <= full
+        said = asked.severity(name)
+        found = within(said, severity)
+        assert LEAST * min(said, found) - 1e-3 <= left.severity(name) <= max(said, found) + 1e-3
         if probability >= limits(name)[1]:
-            assert left.severity(name) == full
+            assert left.severity(name) == pytest.approx(found, abs=1e-3)
+        if probability <= limits(name)[0]:
+            assert left.severity(name) == pytest.approx(LEAST * said, abs=1e-3)
 
 
 @given(said=st.floats(ASKED_FOR, 1), severity=st.floats(0, 1))
@@ -75,6 +78,13 @@ def test_the_more_probable_the_damage_the_more_is_repaired(name: str) -> None:
     steps = np.geomspace(plainly_absent / 2, possible * 2, 20)
     left = [weigh(asked, (), seen(p, 0.8), BRIGHT_PICTURE).instruction.severity(name) for p in steps]
     assert left == sorted(left) and left[0] == pytest.approx(LEAST * 0.8) and left[-1] == 0.8
+
+
+def test_doubt_counts_once() -> None:
+    asked = Instruction().with_values({HAZE: 0.6})
+    left = [weigh(asked, (), seen(0.012, bad), BRIGHT_PICTURE).instruction.severity(HAZE) for bad in (0.2, 0.6, 1.0)]
+    doubted = left[1] / 0.6
+    assert 0.3 < doubted < 0.5 and left[0] < left[1] < left[2] < 2 * left[0]
 
 
 def test_whether_a_dim_picture_is_too_dark_is_a_matter_of_taste() -> None:

@@ -40,10 +40,10 @@ class Conditioner(ABC):
     """Puts requests into what one kind of network hears.
 
     Attributes:
-        hears_amounts: whether the pixels may say how much; a sentence says it itself, and is heard as it was typed.
+        amounts_from_pixels: whether the pixels may say how much; a sentence is heard as it was typed.
     """
 
-    hears_amounts: ClassVar[bool]
+    amounts_from_pixels: ClassVar[bool] = False
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -69,7 +69,7 @@ class Conditioner(ABC):
 class FieldConditioner(Conditioner):
     """For networks that hear an instruction: the card's fields, of the instruction and of the pictures, as (C,)."""
 
-    hears_amounts = True
+    amounts_from_pixels = True
 
     def tell(self, pair: ImagePair, asked: Instruction, prompt: str = "") -> Told:  # noqa: ARG002
         """The words themselves do not matter here: they were read into the instruction."""
@@ -89,8 +89,6 @@ class SentenceConditioner(Conditioner):
         model: whose card names the encoder and the kind of features.
         encoder: where the card names one that does not ship.
     """
-
-    hears_amounts = False
 
     def __init__(self, model: Model, encoder: TextEncoder | None = None) -> None:
         super().__init__(model)

@@ -41,11 +41,11 @@ _STEP = 0.01  # of severities, as they are shown
 
 @dataclass(frozen=True)
 class Weighed:
-    """What is left of a request once the pixels had their say.
+    """What is done of a request once the pixels had their say.
 
     Attributes:
         instruction: what shall be carried out.
-        notes: what was left out and how to have it all the same, each one phrase.
+        notes: what was left nearly alone and how to have it all the same, each one phrase.
     """
 
     instruction: Instruction
@@ -72,8 +72,9 @@ def weigh(
         if name == _DARK and share < 1.0:
             share = max(share, _between(mean_luma(visible), BRIGHT, DIM))
         said = asked.severity(name)
-        severity = round(within(said, seen.severity[name]), 2) if amounts else said
-        carried_out[name] = severity * max(share, LEAST)
+        # What is hardly thought to be there is hardly seen to be bad, either: doubt counts once.
+        severity = said + share * (within(said, seen.severity[name]) - said) if amounts else said
+        carried_out[name] = round(severity * max(share, LEAST), 3)
         if share < _WORTH_A_NOTE:
             notes.append(
                 f"the pictures do not show it, so it was left nearly alone: {name} (set by hand, it is repaired)"

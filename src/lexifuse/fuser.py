@@ -124,7 +124,8 @@ class Fuser:
                 :func:`lexifuse.read_pair`.
             automatic: let the pixels say what is damaged wherever the words say nothing; ``"auto"`` is this
                 without words.
-            insist: repair what words ask for even where the pixels speak plainly against it (:mod:`lexifuse.evidence`).
+            insist: carry the words out as they were read, a plain mention as 0.6, whatever the pixels say
+                (:mod:`lexifuse.evidence`).
 
         Raises:
             InputError: a picture cannot be used, or the sizes differ.
@@ -217,7 +218,7 @@ class Session:
         """
         if insist or not asked.asked_for():
             return Weighed(asked)
-        amounts = self.fuser.conditioner.hears_amounts
+        amounts = self.fuser.conditioner.amounts_from_pixels
         return weigh(asked, by_hand, self._seen, self.pair.visible, amounts=amounts)
 
     def _brought_out(self, image: NDArray[Any], highlight: Collection[str]) -> tuple[NDArray[Any], tuple[str, ...]]:

@@ -22,7 +22,7 @@ from lexifuse.pair import ImagePair, read_pair
 from lexifuse.pixels import change_depth, is_night
 
 SEVERITY = 0.7
-"""Severity of the damage, and of the instruction that asks for its repair."""
+"""Severity of the damage. Words that name it are a plain mention: how much is repaired, the pixels say."""
 
 TWO_AT_ONCE = (
     ("visible.low_light", "infrared.noise"),
@@ -132,7 +132,7 @@ def _gains(
     damaged = ImagePair(*degrade_pair(pair.infrared, pair.visible, severities, seed=seed), name=pair.name)
 
     def closeness(names: Sequence[str]) -> float:
-        # As words that were read: what the pixels speak against is toned down.
+        # As words that were read: the pixels have their say.
         asked = Reading("", Instruction().with_values(dict.fromkeys(names, SEVERITY)))
         fused = change_depth(fuser.fuse_pair(damaged, asked).image, np.uint8)
         error = np.mean((fused.astype(np.float64) - reference) ** 2)
