@@ -16,11 +16,18 @@ pytest.importorskip("torch")
 import torch
 from safetensors.torch import save_file
 
+from lexifuse.automatic import read_pixels
 from lexifuse.errors import InputError, ModelError, UsageError
+from lexifuse.evidence import limits, within
+from lexifuse.instruction import DEGRADATIONS
+from lexifuse.pair import ImagePair
+from lexifuse.pixels import change_depth
 from lexifuse.training.checkpoint import load_checkpoint, load_weights
 from lexifuse.training.crops import open_crops, training_pairs
 from lexifuse.training.networks.compact import CompactFusion
+from lexifuse.training.networks.instructed import INSTRUCTION_FIELDS
 from lexifuse.training.recipe import DataSource, Recipe, load_recipe
+from lexifuse.training.samples import Samples
 from lexifuse.training.trainer import train
 
 _SAMPLES = """
@@ -70,6 +77,44 @@ def test_a_sample_is_the_same_in_every_process(tmp_path: Path) -> None:
         for seed in ("1", "2")
     }
     assert len(found) == 1
+
+
+def test_amounts_are_those_that_are_seen_and_all_else_is_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(
+        "sources: [{name: synthetic, crops: 8}]\ncrop_store: 96\ncrop: 80\nbatch: 4\nsteps: 6\nvalidation: 4\n"
+        "mix: {damaged: 0.8, unasked: 0.3, false_alarm: 0.3}\n"
+    )
+    said = load_recipe(str(tmp_path / "tiny.yaml"))
+    mixed = said.model_copy(update={"mix": said.mix.model_copy(update={"seen": 1.0})})
+    store = open_crops(said, tmp_path, tmp_path)
+    fields, present, absent = list(INSTRUCTION_FIELDS), 0, 0
+    for number in range(24):
+        before, after = (Samples(store, recipe)[number] for recipe in (said, mixed))
+        for name in ("infrared", "visible", "infrared_target", "visible_target", "statistics_target"):
+            assert torch.equal(before[name], after[name])
+        pair = ImagePair(
+            change_depth(after["infrared"][0].numpy(), np.uint8),
+            change_depth(after["visible"].permute(1, 2, 0).numpy(), np.uint8),
+        )
+        seen = read_pixels(pair)
+        for name in DEGRADATIONS:
+            told_before, told = (float(sample["conditioning"][fields.index(name)]) for sample in (before, after))
+            assert bool(told) == bool(told_before)
+            if told and not before["brightened"]:
+                in_full = told == pytest.approx(within(0.6, seen.severity[name]), abs=1e-3)
+                present += in_full
+                absent += told < 0.1
+                assert in_full or seen.probability[name] < limits(name)[1]
+    assert present > 5 and absent > 0
+
+
+def test_amounts_are_not_seen_for_networks_that_hear_sentences(tmp_path: Path) -> None:
+    (tmp_path / "text.yaml").write_text(
+        "network: text-if\ntext: {encoder: embedded, width: 384}\nsources: [{name: synthetic, crops: 8}]\n"
+        "crop_store: 40\ncrop: 32\nsteps: 2\nmix: {seen: 0.5}\n"
+    )
+    with pytest.raises(UsageError, match=r"mix\.seen is for networks that hear severities"):
+        load_recipe(str(tmp_path / "text.yaml"))
 
 
 def test_pairs_that_are_not_in_register_are_left_out_and_told(

@@ -15,14 +15,14 @@ from lexifuse.datasets.selection import spread
 from lexifuse.degradations import degrade_pair
 from lexifuse.evaluation.nights import NightResult, brighten, mean_result
 from lexifuse.evaluation.restoration import wrong_for
-from lexifuse.instruction import DEGRADATIONS, Instruction
+from lexifuse.instruction import DEGRADATIONS, PLAIN, Instruction
 from lexifuse.language import Reading
 from lexifuse.metrics import fusion_metrics, luma
 from lexifuse.pair import ImagePair, read_pair
 from lexifuse.pixels import change_depth, is_night
 
 SEVERITY = 0.7
-"""Severity of the damage. Words that name it are a plain mention: how much is repaired, the pixels say."""
+"""Severity of the damage, and of the instruction that asks for its repair ("haze 70 %")."""
 
 TWO_AT_ONCE = (
     ("visible.low_light", "infrared.noise"),
@@ -46,7 +46,8 @@ class Promises:
         gain: degradation to decibels: PSNR (RGB, in 8 bits) of fuse(damaged, right instruction) to fuse(clean, plain),
             minus that of fuse(damaged, plain), mean over the pairs; low light on day pairs only.
         mean_gain: mean over the nine.
-        wrong: the same for an instruction that names another damage of the same source: at most about 0.
+        plain_words: the same gain of words that do not say how much ("hazy"): the pixels say.
+        wrong: that of words which name another damage of the same source: at most about 0.
         two: the gain of the right instruction for each of :data:`TWO_AT_ONCE`, the two joined by ``+``.
         metrics: means of the plain fusion's nine metrics per data set.
         nights: what ``low_light`` 0.8 does to the night pairs, or None where there are none.
@@ -55,6 +56,7 @@ class Promises:
     pairs: int
     gain: dict[str, float]
     mean_gain: float
+    plain_words: dict[str, float]
     wrong: dict[str, float]
     two: dict[str, float]
     metrics: dict[str, dict[str, float]]
@@ -67,6 +69,8 @@ class Promises:
             "severity": SEVERITY,
             "gain_db": {name: round(value, 2) for name, value in self.gain.items()},
             "mean_gain_db": round(self.mean_gain, 2),
+            "plain_words_gain_db": {name: round(value, 2) for name, value in self.plain_words.items()},
+            "mean_plain_words_gain_db": round(float(np.mean(list(self.plain_words.values()))), 2),
             "wrong_instruction_gain_db": {name: round(value, 2) for name, value in self.wrong.items()},
             "two_at_once_gain_db": {name: round(value, 2) for name, value in self.two.items()},
             "plain": {name: {key: round(v, 3) for key, v in row.items()} for name, row in self.metrics.items()},
@@ -86,6 +90,7 @@ def keep_promises(
         advance: called after each pair.
     """
     gains: dict[str, list[float]] = {name: [] for name in DEGRADATIONS}
+    plainly: dict[str, list[float]] = {name: [] for name in DEGRADATIONS}
     wrong: dict[str, list[float]] = {name: [] for name in DEGRADATIONS}
     two: dict[str, list[float]] = {"+".join(names): [] for names in TWO_AT_ONCE}
     metrics: dict[str, list[dict[str, float]]] = {}
@@ -102,27 +107,40 @@ def keep_promises(
                 nights.append(brighten(fuser, pair))
             # A night is not a darkened day: there is nothing to compare its brightened picture with.
             for name in (one for one in DEGRADATIONS if not (night and one == "visible.low_light")):
-                right, other = _gains(fuser, pair, clean, (name,), asked=((name,), (wrong_for(name),)))
+                asked = told((name,)), mentioned(name), mentioned(wrong_for(name))
+                right, plain, other = _gains(fuser, pair, clean, (name,), asked)
                 gains[name].append(right)
+                plainly[name].append(plain)
                 # "Dark" is true of every night, whatever else is wrong with it.
                 if not (night and wrong_for(name) == "visible.low_light"):
                     wrong[name].append(other)
             for names in (both for both in TWO_AT_ONCE if not (night and "visible.low_light" in both)):
-                two["+".join(names)] += _gains(fuser, pair, clean, names, asked=(names,))
+                two["+".join(names)] += _gains(fuser, pair, clean, names, (told(names),))
             pairs += 1
             advance()
-    gain, other, both = (
-        {name: float(np.mean(values)) for name, values in figures.items() if values} for figures in (gains, wrong, two)
+    gain, words, other, both = (
+        {name: float(np.mean(values)) for name, values in figures.items() if values}
+        for figures in (gains, plainly, wrong, two)
     )
     means = {name: {key: float(np.mean([r[key] for r in rows])) for key in rows[0]} for name, rows in metrics.items()}
     mean = float(np.mean(list(gain.values())))
-    return Promises(pairs, gain, mean, other, both, means, mean_result(nights) if nights else None)
+    return Promises(pairs, gain, mean, words, other, both, means, mean_result(nights) if nights else None)
+
+
+def told(names: Sequence[str]) -> Reading:
+    """A reading of words that name degradations and say how bad they are."""
+    return Reading("", Instruction().with_values(dict.fromkeys(names, SEVERITY)), by_hand=tuple(names))
+
+
+def mentioned(name: str) -> Reading:
+    """A reading of words that name a degradation and leave open how bad it is."""
+    return Reading("", Instruction().with_values({name: PLAIN}))
 
 
 def _gains(
-    fuser: Any, pair: ImagePair, clean: NDArray[Any], damage: Sequence[str], *, asked: Sequence[Sequence[str]]
+    fuser: Any, pair: ImagePair, clean: NDArray[Any], damage: Sequence[str], asked: Sequence[Reading]
 ) -> list[float]:
-    """Decibels gained over no words by each instruction, which names some degradations, about a damaged pair.
+    """Decibels gained over no words by each request about a damaged pair.
 
     Compared is in 8 bits, whatever the depth of the pictures.
     """
@@ -131,12 +149,10 @@ def _gains(
     severities = dict.fromkeys(damage, SEVERITY)
     damaged = ImagePair(*degrade_pair(pair.infrared, pair.visible, severities, seed=seed), name=pair.name)
 
-    def closeness(names: Sequence[str]) -> float:
-        # As words that were read: the pixels have their say.
-        asked = Reading("", Instruction().with_values(dict.fromkeys(names, SEVERITY)))
-        fused = change_depth(fuser.fuse_pair(damaged, asked).image, np.uint8)
+    def closeness(request: Reading | None) -> float:
+        fused = change_depth(fuser.fuse_pair(damaged, request).image, np.uint8)
         error = np.mean((fused.astype(np.float64) - reference) ** 2)
         return min(10 * np.log10(255.0**2 / max(error, 1e-9)), _SAME)
 
-    without = closeness(())
-    return [closeness(names) - without for names in asked]
+    without = closeness(None)
+    return [closeness(request) - without for request in asked]

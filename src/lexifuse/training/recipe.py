@@ -63,6 +63,12 @@ class SampleMix(Strict):
     false_alarm: float = Field(default=0.12, description="samples asked to repair something that is not there")
     severity: tuple[float, float] = Field(default=(0.15, 1.0), description="range of the severities")
     jitter: float = Field(default=0.1, description="deviation of the asked from the true severity")
+    seen: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="samples told the severities that `automatic` sees, as plain words are",
+    )
     night: float = Field(default=0.6, description="undamaged natural night crops asked to be brightened")
     wish: float = Field(default=0.18, description="samples that carry a balance or a wish")
     wishes: tuple[float, float, float, float] = Field(
@@ -260,6 +266,8 @@ class Recipe(Strict):
             raise ValueError(f"network {self.network} needs a section 'text' with 'encoder' and 'width'")
         if self.network == "text-to-pixels" and self.text and self.text.features != "tokens":
             raise ValueError("network text-to-pixels attends to every token: set text.features to tokens")
+        if self.text is not None and self.mix.seen:
+            raise ValueError("mix.seen is for networks that hear severities: a sentence says itself how much")
         return self
 
 

@@ -15,8 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from lexifuse.automatic import read_pixels
 from lexifuse.degradations import FAR_DEPTH
-from lexifuse.instruction import ASKED_FOR, DEGRADATIONS
+from lexifuse.evidence import weigh, within
+from lexifuse.instruction import ASKED_FOR, DEGRADATIONS, PLAIN, Instruction
+from lexifuse.pair import ImagePair
+from lexifuse.pixels import change_depth
 from lexifuse.statistics import picture_statistics
 from lexifuse.training import night
 from lexifuse.training.crops import CropStore
@@ -26,7 +30,7 @@ from lexifuse.training.object_masks import MASK_GROUPS
 from lexifuse.training.recipe import Recipe, SampleMix
 
 _VISIBLE = [name for name in DEGRADATIONS if name.startswith("visible.")]
-_DARK_ALARM = 4.0
+_DARK, _DARK_ALARM = "visible.low_light", 4.0
 _EXCLUSIVE = ({"visible.low_light", "visible.over_exposure"},)
 
 
@@ -59,7 +63,7 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
         brightened = crop["night"] and not any(name in damage for name in _VISIBLE) and rng.random() < mix.night
         if brightened:
             severity = rng.uniform(*mix.severity)
-            fields["visible.low_light"] = severity
+            fields[_DARK] = severity
             visible_target = night.at_severity(crop["enhanced"], crop["illumination"], severity)
         if rng.random() < mix.wish:
             _draw_wish(fields, mix.wishes, _known_groups(crop), rng)
@@ -68,6 +72,9 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
         how: Any = {"seed": seed, "depth": crop["depth"], "share": mix.variants}
         seen = degrade_pair_variously(crop["infrared"], crop["visible"], damage, **how)
         target = degrade_pair_variously(crop["infrared"], visible_target, kept, **how)
+        if mix.seen and rng.random() < mix.seen:
+            mentioned = [name for name in DEGRADATIONS if fields[name] and not (brightened and name == _DARK)]
+            fields |= _amounts_seen(seen, mentioned, asked)
         plain = not any(fields.values())
         return {
             "infrared": _plane(seen[0]),
@@ -137,6 +144,22 @@ def _draw_words(
         if absent:
             fields[str(rng.choice(absent, p=weights / weights.sum()))] = float(rng.uniform(ASKED_FOR, 1.0))
     return asked
+
+
+def _amounts_seen(
+    pictures: Sequence[NDArray[np.float32]], mentioned: Sequence[str], asked: set[str]
+) -> dict[str, float]:
+    """What the network is told where words say nothing of how much: as when it is used, the pixels say.
+
+    Damage that is there is told in full even where the pixels doubt it, or a whisper would come to mean all.
+    """
+    if not mentioned:
+        return {}
+    infrared, visible = (change_depth(picture, np.uint8) for picture in pictures)
+    reading = read_pixels(ImagePair(infrared, visible))
+    plainly = Instruction().with_values(dict.fromkeys(mentioned, PLAIN))
+    told = weigh(plainly, (), reading, visible).instruction
+    return {name: within(PLAIN, reading.severity[name]) if name in asked else told.severity(name) for name in mentioned}
 
 
 def _known_groups(crop: dict[str, Any]) -> list[str]:
