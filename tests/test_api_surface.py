@@ -31,6 +31,7 @@ FLOORS = {
     "damage_features": 1,
     "automatic": 3,
     "evidence": 3,
+    "colour": 2,
     "conditioning": 3,
     "highlight": 3,
     "fuser": 4,

@@ -40,10 +40,11 @@ class Conditioner(ABC):
     """Puts requests into what one kind of network hears.
 
     Attributes:
-        amounts_from_pixels: whether the pixels may say how much; a sentence is heard as it was typed.
+        hears_severities: whether the network hears numbers: of these the pixels may say how much, and what it makes of
+            them is finished here (:mod:`lexifuse.colour`). A sentence is heard as it was typed.
     """
 
-    amounts_from_pixels: ClassVar[bool] = False
+    hears_severities: ClassVar[bool] = False
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -69,7 +70,7 @@ class Conditioner(ABC):
 class FieldConditioner(Conditioner):
     """For networks that hear an instruction: the card's fields, of the instruction and of the pictures, as (C,)."""
 
-    amounts_from_pixels = True
+    hears_severities = True
 
     def tell(self, pair: ImagePair, asked: Instruction, prompt: str = "") -> Told:  # noqa: ARG002
         """The words themselves do not matter here: they were read into the instruction."""

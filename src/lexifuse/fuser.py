@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexifuse.automatic import PixelReading, is_automatic, override, read_pixels, spoken_of
+from lexifuse.colour import recolour
 from lexifuse.conditioning import conditioner_of
 from lexifuse.detect import Detector, detectors, load_detector
 from lexifuse.errors import ModelError, UsageError
@@ -151,6 +152,16 @@ class Fuser:
         """Open a pair, to be fused under one request after the other; arguments as of :meth:`fuse`."""
         return Session(self, read_pair(infrared, visible, resize=resize, infrared_range=infrared_range))
 
+    def finish(self, image: NDArray[Any], visible: NDArray[Any], done: Instruction) -> NDArray[Any]:
+        """What is still to be done to a picture that the network made of a visible one; see :mod:`lexifuse.colour`.
+
+        Args:
+            image: (H, W, 3) RGB or (H, W), from the network.
+            visible: of the same size.
+            done: what was carried out.
+        """
+        return recolour(image, visible, done) if self.conditioner.hears_severities else image
+
     def conditioning(self, pair: ImagePair, instruction: Instruction) -> NDArray[np.float32]:
         """What the network receives for an instruction, (C,) or (T, D), as the model's card says."""
         return self.conditioner.tell(pair, instruction).conditioning
@@ -200,7 +211,7 @@ class Session:
         started = time.perf_counter()
         weighed = self.weighed(asked, by_hand, insist=insist)
         told = self.fuser.conditioner.tell(self.pair, weighed.instruction, prompt)
-        image = self._run(told.conditioning)
+        image = self._run(told.conditioning, weighed.instruction)
         image, about_objects = self._brought_out(image, asked.highlight) if asked.highlight else (image, ())
         seconds = time.perf_counter() - started
         notes = [*self.pair.notes, *weighed.notes, *told.notes, *about_objects]
@@ -218,7 +229,7 @@ class Session:
         """
         if insist or not asked.asked_for():
             return Weighed(asked)
-        amounts = self.fuser.conditioner.amounts_from_pixels
+        amounts = self.fuser.conditioner.hears_severities
         return weigh(asked, by_hand, self._seen, self.pair.visible, amounts=amounts)
 
     def _brought_out(self, image: NDArray[Any], highlight: Collection[str]) -> tuple[NDArray[Any], tuple[str, ...]]:
@@ -232,11 +243,13 @@ class Session:
         people = [one.box for one in found if one.label == "person"]
         return bring_out(self.pair, image, highlight, vehicles[:_MOST_VEHICLES], people)
 
-    def _run(self, conditioning: NDArray[np.float32]) -> NDArray[Any]:
+    def _run(self, conditioning: NDArray[np.float32], done: Instruction) -> NDArray[Any]:
         network = self.fuser.network
         if network.runs_whole(self.pair.visible):
-            return network.decode(self._encoded, conditioning)
-        return network.run(self.pair.infrared, self.pair.visible, conditioning)
+            image = network.decode(self._encoded, conditioning)
+        else:
+            image = network.run(self.pair.infrared, self.pair.visible, conditioning)
+        return self.fuser.finish(image, self.pair.visible, done)
 
     @cached_property
     def _encoded(self) -> Encoded:

@@ -97,7 +97,8 @@ class Previewer:
         found = self._smalls.get(asked)
         if found is None:
             conditioning = self._fuser.conditioner.tell(self._pair, *asked).conditioning
-            found = change_depth(self._fuser.network.decode(self._encoded, conditioning), np.uint8)
+            made = self._fuser.network.decode(self._encoded, conditioning)
+            found = change_depth(self._fuser.finish(made, self._small_pair.visible, asked[0]), np.uint8)
             self._smalls[asked] = found
             for oldest in list(self._smalls)[:-_REMEMBERED]:
                 self._smalls.pop(oldest, None)
