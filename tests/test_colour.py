@@ -74,6 +74,16 @@ def test_nothing_is_done_where_no_noise_was_taken_out_or_there_is_no_colour(day:
     assert recolour(day.infrared, day.infrared, NOISY) is day.infrared
 
 
+def test_colours_grow_only_where_darkness_was_repaired(day: Scene) -> None:
+    dark = degrade_pair(day.infrared, day.visible, {"visible.low_light": 0.8}, seed=1)[1]
+    noise_alone = recolour(day.visible, dark, NOISY)
+    toned_down = recolour(day.visible, dark, NOISY.with_values({"visible.low_light": 0.03}))
+    np.testing.assert_array_equal(toned_down, noise_alone)
+    assert kept(recolour(day.visible, dark, NOISY.with_values({"visible.low_light": 0.6})), day.visible) > 1.5 * kept(
+        noise_alone, day.visible
+    )
+
+
 def test_bands_leave_no_seam(day: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     noisy = degrade_pair(day.infrared, day.visible, {"visible.noise": 0.8}, seed=1)[1]
     dark = NOISY.with_values({"visible.low_light": 0.5})

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lexifuse.instruction import Instruction
+from lexifuse.instruction import ASKED_FOR, Instruction
 from lexifuse.pixels import from_float, to_float
 
 _RADIUS = 8  # pixels of the windows in which colour is a linear function of brightness
@@ -21,7 +21,7 @@ _MARGIN = 4 * _RADIUS  # rows beyond which nothing has a part in a pixel
 _ROWS = 1024
 _SHRINK = 4
 _WEIGHTS = (0.299, 0.587, 0.114)  # of red, green and blue in brightness
-_FROM, _FULLY = 0.1, 0.2  # severities of noise: below the first nothing is done, from the second all of it
+_FROM, _FULLY = 0.1, ASKED_FOR  # severities of noise: below the first nothing is done, from the second all of it
 _DARKEST = 0.015  # brightness that is added before two are divided
 _LEAST_GAIN, _MOST_GAIN = 0.25, 8.0
 
@@ -41,7 +41,7 @@ def recolour(fused: NDArray[Any], visible: NDArray[Any], done: Instruction) -> N
     share = min(max((done.severity("visible.noise") - _FROM) / (_FULLY - _FROM), 0.0), 1.0)
     if fused.ndim != 3 or not share:
         return fused
-    grows = done.severity("visible.low_light") > 0
+    grows = done.severity("visible.low_light") >= ASKED_FOR
     result = np.empty_like(fused)
     for rows, around, inner in _bands(fused.shape[0]):
         band = _recoloured(to_float(fused[around]), to_float(visible[around]), share, grows=grows)
