@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lexifuse.cli.options import InfraredRange, Threads
+from lexifuse.cli.options import InfraredRange, Threads, bounds_of
 from lexifuse.errors import InputError, LexifuseError, UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +60,11 @@ def detect(
     if form not in _FORMATS:
         raise UsageError(f"--format takes {', '.join(_FORMATS)}, not '{form}'")
     pair, prompt = _pair(pictures, fuse)
-    bounds = _bounds(infrared_range, pair)
+    if infrared_range is not None and not pair:
+        raise UsageError(
+            "--infrared-range is for a pair that is fused: give an infrared and a visible picture, and --fuse"
+        )
+    bounds = bounds_of(infrared_range)
     paths = [Path(pictures[1])] if pair else _expanded(pictures)
     _refuse_shared_names(paths, form, into_folder=drawn is not None or (out is not None and form == "yolo"))
     targets = [] if drawn is None else [_drawing(drawn, path, len(paths) > 1) for path in paths]
@@ -130,16 +134,6 @@ def _read(path: Path) -> Any:
     for note in notes:
         typer.echo(f"note: {path}: {note}", err=True)
     return image
-
-
-def _bounds(infrared_range: str | None, pair: bool) -> tuple[float, float] | None:
-    from lexifuse.images.counts import parse_range
-
-    if infrared_range is not None and not pair:
-        raise UsageError(
-            "--infrared-range is for a pair that is fused: give an infrared and a visible picture, and --fuse"
-        )
-    return None if infrared_range is None else parse_range(infrared_range, "--infrared-range")
 
 
 def _fused(

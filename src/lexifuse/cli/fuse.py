@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lexifuse.cli.options import InfraredRange, ModelName, Provider, Settings, Threads
+from lexifuse.cli.options import InfraredRange, ModelName, Provider, Settings, Threads, bounds_of
 from lexifuse.errors import InputError, OutputError, UsageError
 from lexifuse.instruction import parse_settings
 
@@ -63,12 +63,11 @@ def fuse(
     from lexifuse.automatic import is_automatic
     from lexifuse.cli.fuse_job import Job, read_prompts
     from lexifuse.fuser import load
-    from lexifuse.images.counts import parse_range
     from lexifuse.language import read_prompt
 
     folders = infrared.is_dir()
     _check_call(infrared, visible, prompts, report)
-    bounds = None if infrared_range is None else parse_range(infrared_range, "--infrared-range")
+    bounds = bounds_of(infrared_range)
     target = (out or Path("fused")) if folders else _target(out, visible)
     if skip_existing and not folders and target.exists():
         typer.echo(f"{target} is there already, and was left as it is (--skip-existing)", err=True)

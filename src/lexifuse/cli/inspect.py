@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexifuse.cli.options import InfraredRange, Json
+from lexifuse.cli.options import InfraredRange, Json, bounds_of
 
 if TYPE_CHECKING:
     from lexifuse.automatic import PixelReading
@@ -26,11 +26,9 @@ def inspect(
     Example: `lexifuse inspect ir.png visible.png`
     """
     from lexifuse.automatic import read_pixels
-    from lexifuse.images.counts import parse_range
     from lexifuse.pair import read_pair
 
-    bounds = None if infrared_range is None else parse_range(infrared_range, "--infrared-range")
-    pair = read_pair(infrared, visible, resize=resize, infrared_range=bounds)
+    pair = read_pair(infrared, visible, resize=resize, infrared_range=bounds_of(infrared_range))
     reading = read_pixels(pair)
     for note in pair.notes:
         typer.echo(f"note: {note}", err=True)

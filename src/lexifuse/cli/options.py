@@ -38,6 +38,13 @@ InfraredRange = Annotated[
 ]
 
 
+def bounds_of(infrared_range: str | None) -> tuple[float, float] | None:
+    """The two numbers of ``--infrared-range``; raises :class:`UsageError` where it has none."""
+    from lexifuse.images.counts import parse_range
+
+    return None if infrared_range is None else parse_range(infrared_range, "--infrared-range")
+
+
 def refuse_as_folder(out: Path) -> None:
     """Raise :class:`UsageError` at once, not after all the work, where ``out`` cannot become a folder."""
     there = next((path for path in (out, *out.parents) if path.exists()), None)
