@@ -21,13 +21,14 @@ from lexifuse.errors import ModelError, UsageError
 from lexifuse.models import find_model
 from lexifuse.training.crops import open_crops
 from lexifuse.training.export import count_gmac, export_model
-from lexifuse.training.families import family_of
+from lexifuse.training.families import Family, family_of
 from lexifuse.training.networks.compact import OVERLAP, CompactFusion
 from lexifuse.training.networks.compact_fine import CompactFineFusion
 from lexifuse.training.networks.instructed import CONDITIONING_FIELDS
 from lexifuse.training.networks.planes import HEADS, Doubling, WeightedSources, interleave, of_full_size, rgb_to_ycbcr
-from lexifuse.training.objective import with_glow
+from lexifuse.training.objective import has_reference, with_glow
 from lexifuse.training.recipe import DataSource, Recipe, load_recipe
+from lexifuse.training.samples import Samples
 from lexifuse.training.teacher import TaughtSamples, Teacher
 from lexifuse.training.trainer import train
 
@@ -172,6 +173,40 @@ def test_likeness_to_the_sources_may_weigh_beside_a_teacher(cache: Path) -> None
     likeness = {"vif", "qabf", "scd"}
     assert likeness <= set(family.terms(network, network, default_collate(plain[:2]), 0))
     assert likeness.isdisjoint(family.terms(network, network, default_collate(others[:4]), 0))
+
+
+def test_a_teacher_that_bounds_leaves_fine_detail_to_likeness_and_repairs_to_the_network_itself(cache: Path) -> None:
+    losses = RECIPE.losses.model_copy(update={"consistency": 9.0, "detail": 80.0, "tone": 80.0, "evenness": 160.0})
+    teacher = Teacher(find_model("compact-fine"))
+    taught, bounded = (
+        family_of(RECIPE.model_copy(update={"losses": losses.model_copy(update={"bound": bound})}), teacher=teacher)
+        for bound in (1.0, 0.1)
+    )
+    store = open_crops(RECIPE, cache, cache)
+    samples, own_samples = taught.samples(store, cache), bounded.samples(store, cache)
+    network = taught.network()
+
+    def terms(family: Family, numbers: list[int], made_by: Samples) -> dict[str, float]:
+        with torch.no_grad():
+            found = family.terms(network, network, default_collate([made_by[number] for number in numbers]), 0)
+        return {name: float(term) for name, term in found.items()}
+
+    chosen = {number: samples[number] for number in range(40)}
+    plain = [number for number, sample in chosen.items() if sample["plain"] * sample["undamaged"] > 0][:2]
+    strictly, loosely = terms(taught, plain, samples), terms(bounded, plain, own_samples)
+    assert min(strictly[name] for name in ("repair", "detail", "tone", "evenness")) > 0
+    assert loosely["detail"] == pytest.approx(0.1 * strictly["detail"], rel=1e-4)
+    assert loosely["repair"] < strictly["repair"]
+    for name in ("tone", "evenness"):
+        assert loosely[name] == pytest.approx(strictly[name], rel=1e-4)
+    # What is asked for is judged by what the network itself makes of the clean pair, whoever stands beside it.
+    asked = [
+        number for number, sample in chosen.items() if has_reference({"conditioning": sample["conditioning"][None]})
+    ]
+    alone, beside = terms(bounded, asked[:1], own_samples), terms(bounded, [asked[0], plain[0]], own_samples)
+    assert alone["repair"] != pytest.approx(terms(taught, asked[:1], samples)["repair"], rel=0.01)
+    plain_alone = terms(bounded, plain[:1], own_samples)
+    assert beside["repair"] == pytest.approx((alone["repair"] + plain_alone["repair"]) / 2, rel=1e-3)
 
 
 def test_the_compact_network_is_trained_and_exported(cache: Path, tmp_path: Path) -> None:

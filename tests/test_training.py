@@ -345,6 +345,23 @@ def test_evenness_forgives_a_brighter_sky_and_no_cloud_in_it() -> None:
     assert evenness(cloudy) > 0.01
 
 
+def test_what_likeness_may_shape_is_held_where_the_sources_are_far_apart() -> None:
+    infrared, visible = torch.full((1, 1, 64, 64), 0.4), torch.full((1, 3, 64, 64), 0.35)
+    infrared[..., 30:34, 30:34] = 0.95
+    batch = _pair_batch(infrared, visible)
+    reference = torch.maximum(infrared, visible)
+    cold, grainy = reference.clone(), reference.clone()
+    cold[..., 30:34, 30:34] = 0.35
+    grainy[..., ::2, 40:] += 0.02
+
+    def repair(output: torch.Tensor, bound: float) -> float:
+        weights = LossWeights(consistency=1.0, power=2, bound=bound)
+        return float(objective(output, batch, weights, reference, torch.ones(1, dtype=torch.bool))["repair"])
+
+    assert repair(grainy, 0.1) == pytest.approx(0.1 * repair(grainy, 1.0), rel=0.05)
+    assert repair(cold, 0.1) > repair(cold, 1.0)
+
+
 def test_contrast_makes_a_small_area_of_large_differences_outweigh_a_large_one_of_small_ones() -> None:
     visible = torch.full((1, 3, 48, 48), 0.3)
     infrared = torch.full((1, 1, 48, 48), 0.35)

@@ -20,7 +20,7 @@ from lexifuse.training.degradation_losses import degradation_objective, weight_t
 from lexifuse.training.networks import compact, compact_fine, text_to_pixels
 from lexifuse.training.networks.instructed import CONDITIONING_FIELDS, Instructed
 from lexifuse.training.networks.text_if import DecodeHalf, EncodeHalf, TextIF
-from lexifuse.training.objective import has_reference, objective, reference_fusion
+from lexifuse.training.objective import follows_itself, has_reference, objective, reference_fusion
 from lexifuse.training.prompt_book import PromptBook
 from lexifuse.training.prompted_samples import PromptedSamples
 from lexifuse.training.recipe import Recipe, TextIFShape, TextToPixelsShape
@@ -123,15 +123,19 @@ class InstructedFamily(Family):
         return TaughtSamples(store, self.recipe, self.teacher) if self.teacher else Samples(store, self.recipe)
 
     def terms(self, model: nn.Module, average: nn.Module, batch: dict[str, Any], step: int) -> dict[str, Tensor]:
-        """The objective of ``objective.py``; where there is a teacher, its fusion of the target pair alone counts."""
-        judged, reference = has_reference(batch), None
-        if "reference" in batch:
-            judged, reference = torch.ones_like(judged), batch["reference"]
-        elif self.repairing(step):
+        """The objective of ``objective.py``; where there is a teacher, its fusion of the target pair counts.
+
+        Where the teacher only bounds plain fusions, repairs and highlights follow the averaged network's own.
+        """
+        asked, taught, own = has_reference(batch), batch.get("reference"), None
+        if self.repairing(step) if taught is None else follows_itself(self.recipe.losses):
             with torch.no_grad():
-                reference = reference_fusion(average, {name: value[judged] for name, value in batch.items()})
+                own = reference_fusion(average, {name: value[asked] for name, value in batch.items()})
         output = model(batch["infrared"], batch["visible"], batch["conditioning"])
-        return objective(output, batch, self.recipe.losses, reference, judged)
+        if taught is None:
+            return objective(output, batch, self.recipe.losses, own, asked)
+        reference = taught if own is None else taught.masked_scatter(asked.view(-1, 1, 1, 1), own)
+        return objective(output, batch, self.recipe.losses, reference, torch.ones_like(asked))
 
     def example(self) -> Tensor:
         """A plain instruction, (1, C)."""

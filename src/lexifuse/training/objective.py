@@ -19,7 +19,7 @@ _SURROUNDINGS_SIGMA = 12.0
 _HIGHLIGHT_PUSH, _HIGHLIGHT_STRETCH = 0.12, 0.4
 _TEXTURE_SHARE = 0.4
 _TONE_WINDOW = 16
-_USUAL_DIFFERENCE, _LEAST_STAKE = 0.2, 0.1
+_USUAL_DIFFERENCE, _LEAST_STAKE, _HELD_APART = 0.2, 0.1, 3.0
 _GLOW_SIGMA, _GLOW_WARMER, _GLOW_WARM, _GLOW_RAMP, _GLOW_SLACK = 24.0, 0.12, 0.4, 0.08, 0.05
 _FIRST_WISH, _WORDS = len(DEGRADATIONS), len(INSTRUCTION_FIELDS)
 _FIRST_HIGHLIGHT = next(i for i, name in enumerate(INSTRUCTION_FIELDS) if name.startswith("highlight."))
@@ -183,7 +183,7 @@ def objective(
         terms.update(_source_terms(output[~repaired], _chosen(batch, ~repaired), weights))
     if reference is not None and repaired.any():
         terms.update(_repair_terms(output[repaired], _chosen(batch, repaired), weights, reference))
-    plain = (batch["plain"] * batch["undamaged"]) > 0
+    plain = _free(batch) > 0
     terms.update(_metric_terms(output[plain], _chosen(batch, plain), weights))
     return {name: term.sum() / len(output) for name, term in terms.items()}
 
@@ -193,6 +193,11 @@ def has_reference(batch: dict[str, Tensor]) -> Tensor:
     words = batch["conditioning"]
     asked = torch.maximum(words[:, :_FIRST_WISH].amax(1), words[:, _FIRST_HIGHLIGHT:_WORDS].amax(1))
     return asked > 0
+
+
+def follows_itself(weights: LossWeights) -> bool:
+    """Whether repairs follow the plain fusion of the averaged network, though there is a teacher to follow."""
+    return weights.bound < 1
 
 
 def _chosen(batch: dict[str, Tensor], which: Tensor) -> dict[str, Tensor]:
@@ -245,20 +250,39 @@ def _repair_terms(
     luma, chroma = rgb_to_ycbcr(batch["visible"])
     damaged = ycbcr_to_rgb(torch.maximum(batch["infrared"], luma), chroma)
     distance = losses.absolute if weights.power == 1 else losses.root_mean_square
-    left = distance(output, reference) / (distance(damaged, reference) + weights.least_damage)
+    held = _held(batch, luma, weights)
+    left = distance(held * output, held * reference) / (distance(damaged, reference) + weights.least_damage)
     wanted = losses.sobel(rgb_to_ycbcr(reference)[0])
     rough = losses.gradient(rgb_to_ycbcr(output)[0], *wanted)
     squares = functional.avg_pool2d(output - reference, _TONE_WINDOW)
     steps = [losses.per_sample(squares.diff(dim=axis).abs()) for axis in (2, 3)]
     mask = batch["highlight"]
     missing = ((output - reference).abs().mean(1, keepdim=True) * mask).sum((1, 2, 3))
+    # Averages over squares stay bound: what VIF and Qabf may shape is finer than a patch or a halo.
+    bound = 1.0 - (1.0 - weights.bound) * _free(batch)
     return {
         "repair": weights.consistency * left,
-        "detail": weights.detail * rough,
+        "detail": weights.detail * bound * rough,
         "tone": weights.tone * losses.per_sample(squares.abs()),
         "evenness": weights.evenness * (steps[0] + steps[1]),
         "highlight": weights.highlight * missing / (mask.sum((1, 2, 3)) + _LEAST_AREA),
     }
+
+
+def _free(batch: dict[str, Tensor]) -> Tensor:
+    """Which samples VIF, Qabf and SCD are taken of, (B,): 1 or 0."""
+    return batch["plain"] * batch["undamaged"]
+
+
+def _held(batch: dict[str, Tensor], visible: Tensor, weights: LossWeights) -> Tensor:
+    """How much each pixel is held to the reference, (B, 1, H, W): all of it but where a sample is free.
+
+    There it is the more, the more the sources differ: who is warm in daylight covers few pixels, fewer than the squares
+    of ``tone`` can tell, and likeness to both sources would leave them out.
+    """
+    apart = ((batch["infrared"] - visible).abs() - _USUAL_DIFFERENCE).clamp_min(0.0) / _USUAL_DIFFERENCE
+    held = weights.bound + (1.0 - weights.bound) * _HELD_APART * apart
+    return torch.lerp(torch.ones_like(apart), held, _free(batch).view(-1, 1, 1, 1))
 
 
 def _metric_terms(output: Tensor, batch: dict[str, Tensor], weights: LossWeights) -> dict[str, Tensor]:

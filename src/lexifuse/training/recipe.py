@@ -105,6 +105,14 @@ class LossWeights(Strict):
     )
     power: Literal[1, 2] = Field(default=1, description="1: mean absolute, 2: root mean square differences of those")
     detail: float = Field(default=30.0, description="the same for their gradients, always absolute")
+    bound: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="how much gradients, and pixels whose sources agree, are held to the reference where nothing is "
+        "damaged or asked for; below 1, VIF, Qabf and SCD shape what is fine there, and repairs follow the averaged "
+        "model's plain fusion, not a teacher's",
+    )
     tone: float = Field(default=0.0, description="the same for their averages over 16-pixel squares")
     evenness: float = Field(default=0.0, description="differences between neighbours among these squares")
     glow: float = Field(
