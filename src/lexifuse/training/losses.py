@@ -96,11 +96,18 @@ def gaussian_mean(size: int, sigma: float, like: Tensor) -> Callable[[Tensor], T
     weights = torch.exp(-(positions**2) / (2 * sigma**2))
     weights = weights / weights.sum()
 
+    # Two products of matrices, nearly all noughts: many times faster than convolutions with one channel.
     def mean(plane: Tensor) -> Tensor:
-        rows = functional.conv2d(plane, weights.view(1, 1, 1, -1))
-        return functional.conv2d(rows, weights.view(1, 1, -1, 1))
+        return _sliding(weights, plane.shape[-2]) @ plane @ _sliding(weights, plane.shape[-1]).T
 
     return mean
+
+
+def _sliding(weights: Tensor, length: int) -> Tensor:
+    """The (length - K + 1, length) matrix whose rows are K weights, each a place further on than in the row above."""
+    places = length - len(weights) + 1
+    # Rows are one shorter than the sequence that they are cut from, over and over: that is what moves the weights.
+    return functional.pad(weights, (0, places)).repeat(places)[: places * length].view(places, length)
 
 
 def visual_information_fidelity(source: Tensor, output: Tensor) -> Tensor:
