@@ -220,6 +220,15 @@ def test_losses_agree_with_the_metrics() -> None:
     assert float(losses.qabf(first, second, output)) == pytest.approx(wanted["Qabf"], rel=0.15)
 
 
+@pytest.mark.parametrize(("height", "width"), [(40, 17), (17, 17), (33, 90)])
+def test_gaussian_means_are_those_of_a_convolution(height: int, width: int) -> None:
+    plane = torch.rand(3, 1, height, width, dtype=torch.float64)
+    taps = torch.exp(-((torch.arange(17, dtype=torch.float64) - 8) ** 2) / (2 * 3.4**2))
+    window = torch.outer(taps, taps)
+    wanted = torch.nn.functional.conv2d(plane, (window / window.sum())[None, None])
+    torch.testing.assert_close(losses.gaussian_mean(17, 3.4, plane)(plane), wanted)
+
+
 def test_colour_conversion_comes_back() -> None:
     image = torch.rand(2, 3, 8, 8)
     torch.testing.assert_close(ycbcr_to_rgb(*rgb_to_ycbcr(image)), image, rtol=1e-3, atol=1e-3)
