@@ -13,6 +13,8 @@ from lexifuse.instruction import DEGRADATIONS
 from lexifuse.pixels import to_float
 from lexifuse.training.damage_variants import VARIANTS, degrade_pair_variously
 
+_OVERCAST, _GROUND = 0.55, 0.2
+
 
 def test_every_degradation_has_other_formulas() -> None:
     assert set(VARIANTS) == set(DEGRADATIONS)
@@ -48,6 +50,19 @@ def test_every_formula_damages_and_more_so_when_severe(name: str, day: Scene) ->
             for s in (0.3, 0.9)
         )
         assert 0.0005 < slight < severe
+
+
+def test_haze_may_have_the_colour_of_an_overcast_sky() -> None:
+    image = np.full((48, 64, 3), _OVERCAST, np.float32)
+    image[24:] = _GROUND
+    skies, grounds = [], []
+    for variant in VARIANTS["visible.haze"]:
+        found = [variant(image, 0.8, np.random.default_rng(seed)) for seed in range(4)]
+        skies.append(max(float(np.abs(hazy[:24] - _OVERCAST).max()) for hazy in found))
+        grounds.append(min(float(hazy[24:].mean()) for hazy in found))
+    unchanged = [ground for sky, ground in zip(skies, grounds, strict=True) if sky < 1e-3]
+    assert unchanged and len(unchanged) < len(skies)
+    assert min(unchanged) > _GROUND + 0.05
 
 
 def test_no_share_gives_what_everything_is_measured_by(day: Scene) -> None:

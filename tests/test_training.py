@@ -251,6 +251,25 @@ def test_a_natural_night_is_brightened_and_marked_so(cache: Path) -> None:
     assert all(sample["visible_target"].mean() > sample["visible"].mean() for sample in marked)
 
 
+def test_haze_can_be_kept_from_nights(cache: Path) -> None:
+    mix = SampleMix(
+        damaged=1.0,
+        counts=(1.0,),
+        emphasis={name: float(name == "visible.haze") for name in DEGRADATIONS},
+        unasked=0.0,
+        false_alarm=0.0,
+        wish=0.0,
+    )
+    store = open_crops(RECIPE, cache, cache)
+    hazy: dict[float, list[bool]] = {}
+    for share in (1.0, 0.0):
+        kept = RECIPE.model_copy(update={"mix": mix.model_copy(update={"night_haze": share, "night": 0.0})})
+        drawn = [Samples(store, kept)[number] for number in range(40)]
+        hazy[share] = [not torch.equal(sample["visible"], sample["visible_target"]) for sample in drawn]
+    assert all(hazy[1.0])
+    assert 0 < sum(hazy[0.0]) < len(hazy[0.0])  # of days alone
+
+
 def test_damage_that_nobody_asks_to_repair_is_marked(cache: Path) -> None:
     mix = SampleMix(damaged=1.0, unasked=1.0, false_alarm=0.0, wish=0.0, night=0.0)
     recipe = RECIPE.model_copy(update={"mix": mix})

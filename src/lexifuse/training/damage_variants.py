@@ -2,8 +2,8 @@
 
 :mod:`lexifuse.degradations` is what everything is measured by. A network that has only ever seen its rain takes other
 rain for texture, so training may draw each degradation from here as often: display-referred curves, offsets and gains,
-even haze and swathes of it, drawn lines and smeared specks, boxes, impulses, compressed noise, periodic and
-multiplicative stripes.
+haze that is even or has the colour of the sky, swathes of fog, drawn lines and smeared specks, boxes, impulses,
+compressed noise, periodic and multiplicative stripes.
 """
 
 from __future__ import annotations
@@ -161,6 +161,17 @@ def _layered_haze(image: FloatImage, severity: float, rng: np.random.Generator) 
     return _veil(image, np.exp(-np.float32(severity * rng.uniform(0.8, 2.2)) * np.clip(thickness, 0, 1.5)), rng)
 
 
+def _skylit_haze(image: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
+    """Haze in the colour of the sky of the picture: where that is grey, grey is the sky and not what hides it."""
+    height, width = image.shape[:2]
+    light = image.mean(axis=2)
+    sky = image[light >= np.quantile(light, rng.uniform(0.85, 0.97))].mean(axis=0)
+    rows = np.linspace(1.0, rng.uniform(0.0, 0.5), height, dtype=np.float32)[:, None, None]
+    thickness = rows + np.float32(rng.uniform(0, 0.2)) * _field(rng, height, width)[..., None]
+    transmission = np.exp(-np.float32(severity * rng.uniform(0.8, 2.4)) * np.clip(thickness, 0, 1.5))
+    return (image * transmission + sky * (1 - transmission)).astype(np.float32)
+
+
 def _drifting_fog(image: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
     """Swathes at all scales, thick here and thin there, whatever the distance."""
     thickness = np.clip(1 + np.float32(rng.uniform(0.8, 2.5)) * _swathes(rng, image), 0.1, 2.5)
@@ -168,22 +179,20 @@ def _drifting_fog(image: FloatImage, severity: float, rng: np.random.Generator) 
 
 
 def _shining_fog(image: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
-    """As thick everywhere, and lit in swathes."""
-    light = np.clip(
-        np.float32(rng.uniform(0.55, 0.85)) + np.float32(rng.uniform(0.2, 0.7)) * _swathes(rng, image), 0.2, 1
-    )
-    transmission = np.float32(1 - severity * rng.uniform(0.3, 0.75))
+    """As thick everywhere, and lit in swathes: white under a bright sky, grey or nearly black under a dark one."""
+    light = np.clip(np.float32(rng.uniform(0.3, 0.85)) + np.float32(rng.uniform(0.2, 0.7)) * _swathes(rng, image), 0, 1)
+    transmission = np.float32(1 - severity * rng.uniform(0.35, 0.85))
     return image * transmission + light * (1 - transmission)
 
 
 def _swathes(rng: np.random.Generator, image: FloatImage) -> FloatImage:
-    """A rough random field, (H, W, 1), about -1..1: the same at all scales."""
+    """A random field, (H, W, 1), about -1..1: the same at all scales, from cloudy to rough."""
     height, width = image.shape[:2]
-    roughness = rng.uniform(0.8, 1.2)
+    roughness = rng.uniform(0.5, 1.2)
     planes = (
         cv2.resize(_normal(rng, cells, cells), (width, height), interpolation=cv2.INTER_CUBIC)
         / np.float32(cells**roughness)
-        for cells in (3, 6, 12, 24)
+        for cells in (3, 6, 12, 24, 48, 96)
     )
     return np.asarray(sum(planes), np.float32)[..., None]
 
@@ -296,7 +305,15 @@ VARIANTS: dict[str, tuple[Variant, ...]] = {
     "visible.low_light": (_gamma_dark, _scaled_dark, _unlit),
     "visible.over_exposure": (_gamma_bright, _gain, _offset),
     "visible.noise": (_even_noise, _coloured_noise, _counted_photons, _impulses, _compressed_noise),
-    "visible.haze": (_even_haze, _layered_haze, _drifting_fog, _shining_fog),
+    "visible.haze": (
+        _even_haze,
+        _layered_haze,
+        _skylit_haze,
+        _skylit_haze,
+        _drifting_fog,
+        _shining_fog,
+        _shining_fog,
+    ),
     "visible.rain": (_drawn_rain, _smeared_rain, _gloomy_rain, _gloomy_rain),
     "visible.blur": (_boxed, _shaken),
     "infrared.low_contrast": (_flattened, _squeezed),

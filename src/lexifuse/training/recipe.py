@@ -57,6 +57,12 @@ class SampleMix(Strict):
     variants: float = Field(
         default=0.0, ge=0, le=1, description="how often a degradation is drawn from damage_variants.py"
     )
+    night_haze: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="share of the haze drawn for natural nights that is kept: haze is lit by day",
+    )
     unasked: float = Field(
         default=0.15, description="damaged samples with an instruction that does not mention the damage"
     )

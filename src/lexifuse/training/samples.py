@@ -31,6 +31,7 @@ from lexifuse.training.recipe import Recipe, SampleMix
 
 _VISIBLE = [name for name in DEGRADATIONS if name.startswith("visible.")]
 _DARK, _DARK_ALARM = "visible.low_light", 4.0
+_HAZE = "visible.haze"
 _EXCLUSIVE = ({"visible.low_light", "visible.over_exposure"},)
 
 
@@ -57,7 +58,7 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
         crop = random_view(self.store, index, self.recipe.crop, rng)
         mix = self.recipe.mix
         fields: dict[str, float] = dict.fromkeys(INSTRUCTION_FIELDS, 0.0)
-        damage = _draw_damage(mix, rng)
+        damage = _draw_damage(mix, crop["night"], rng)
         asked = _draw_words(damage, crop["night"], self.recipe, fields, rng)
         visible_target = crop["visible"]
         brightened = crop["night"] and not any(name in damage for name in _VISIBLE) and rng.random() < mix.night
@@ -111,7 +112,7 @@ def random_view(store: CropStore, index: int, side: int, rng: np.random.Generato
     }
 
 
-def _draw_damage(mix: SampleMix, rng: np.random.Generator) -> dict[str, float]:
+def _draw_damage(mix: SampleMix, is_night: bool, rng: np.random.Generator) -> dict[str, float]:
     if rng.random() >= mix.damaged:
         return {}
     count = 1 + int(rng.choice(len(mix.counts), p=np.array(mix.counts) / sum(mix.counts)))
@@ -120,6 +121,9 @@ def _draw_damage(mix: SampleMix, rng: np.random.Generator) -> dict[str, float]:
     for pair in _EXCLUSIVE:
         if pair <= set(names):
             names.remove(max(pair))
+    # A night under a bright veil is grey like an overcast day: whoever learns to make it black blackens that sky.
+    if is_night and _HAZE in names and mix.night_haze < 1.0 and rng.random() >= mix.night_haze:
+        names.remove(_HAZE)
     return {str(name): float(rng.uniform(*mix.severity)) for name in names}
 
 
