@@ -52,6 +52,14 @@ def test_every_formula_damages_and_more_so_when_severe(name: str, day: Scene) ->
         assert 0.0005 < slight < severe
 
 
+@pytest.mark.parametrize("name", DEGRADATIONS)
+def test_no_drawing_leaves_a_picture_as_it_was(name: str, day: Scene) -> None:
+    image = to_float(day.visible if name.startswith("visible.") else day.infrared)
+    for variant in VARIANTS[name]:
+        for seed in range(8):
+            assert not np.array_equal(variant(image, 0.15, np.random.default_rng(seed)), image)
+
+
 def test_haze_may_have_the_colour_of_an_overcast_sky() -> None:
     image = np.full((48, 64, 3), _OVERCAST, np.float32)
     image[24:] = _GROUND

@@ -245,7 +245,8 @@ def _line(side: int, degrees: float) -> FloatImage:
 
 def _boxed(image: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
     sides = [1 + 2 * int(severity * rng.uniform(0.6, 4.4)) for _ in range(2)]
-    return cv2.blur(image, (sides[0], sides[1]), borderType=cv2.BORDER_REFLECT)
+    # Never a box of one pixel: what nothing was done to is not blurred.
+    return cv2.blur(image, (max(3, sides[0]), sides[1]), borderType=cv2.BORDER_REFLECT)
 
 
 def _shaken(image: FloatImage, severity: float, rng: np.random.Generator) -> FloatImage:
